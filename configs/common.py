@@ -1,0 +1,113 @@
+"""The fields that every config has, and the arguments that every config takes."""
+
+from ml_collections import ConfigDict
+
+from vae_jax.data import SOURCES
+from vae_jax.errors import UsageError, lookup
+
+# Passes over the data that let every model here converge; more images need fewer.
+NUM_EPOCHS = {"digits": 300, "mnist": 20, "fashion_mnist": 20}
+
+
+def base(dataset: str = "digits") -> ConfigDict:
+    """Returns all fields with values for the VAE; other families change some."""
+    return ConfigDict(
+        {
+            "seed": 0,
+            # Data: dataset digits | mnist | fashion_mnist; binarize none | threshold | sampled.
+            "dataset": dataset,
+            "binarize": "sampled",
+            # Nets: net linear | mlp | conv. hidden_sizes, from the image inwards, are the
+            # widths of an mlp's layers or the channels of conv's stride-2 convolutions;
+            # bottleneck_width is the narrowest hidden layer, next to the code on both sides.
+            "latent_size": 8,
+            "bottleneck_width": 256,
+            "encoder": {
+                "net": "mlp",
+                "hidden_sizes": (),
+                "activation": "relu",
+                "output_activation": "identity",
+            },
+            "decoder": {
+                "net": "mlp",
+                "hidden_sizes": (),
+                "activation": "relu",
+                "output_activation": "identity",
+            },
+            # Probability: posterior gaussian | delta; prior standard_normal | none; likelihood
+            # bernoulli | gaussian (σ = sigma) | gaussian_learned (σ learned from sigma on).
+            "posterior": "gaussian",
+            "prior": "standard_normal",
+            "likelihood": "bernoulli",
+            "sigma": 0.0,
+            # Objective: elbo | mse | reconstruction. beta weighs the KL term, which is warmed
+            # up linearly over kl_warmup_epochs.
+            "objective": "elbo",
+            "beta": 1.0,
+            "kl_warmup_epochs": 0,
+            # Training. early_stopping_patience: epochs without a better validation loss
+            # before it stops; 0 for never. Schedule constant | cosine | exponential.
+            "batch_size": 128,
+            "num_epochs": NUM_EPOCHS.get(dataset, 20),
+            "early_stopping_patience": 0,
+            "learning_rate": 1e-3,
+            "schedule": "constant",
+            "optimizer": {"name": "adam", "weight_decay": 0.0, "max_grad_norm": 0.0},
+            # Evaluation on test: samples of the IWAE bound, neighbours of the k-NN accuracy.
+            "evaluation": {"iwae_samples": 100, "neighbors": 5},
+        }
+    )
+
+
+def use_convolutions(config: ConfigDict) -> None:
+    """Two convolutions of stride 2 on each side: 28x28 -> 14x14 -> 7x7."""
+    for part in (config.encoder, config.decoder):
+        part.update(net="conv", hidden_sizes=(32, 64))
+
+
+def smoke(config: ConfigDict) -> ConfigDict:
+    """Shrinks any config to seconds, keeping every part of it in use."""
+    config.num_epochs = 2
+    config.bottleneck_width = min(config.bottleneck_width, 16)
+    config.latent_size = min(config.latent_size, 4)
+    config.evaluation.iwae_samples = 2
+    return config
+
+
+def words(arg: str, variants: tuple[str, ...] = ()) -> tuple[str, set[str]]:
+    """Reads a config's argument, such as 'mnist,smoke' -> ('mnist', {'smoke'}).
+
+    Raises:
+      UsageError: a word that is neither a data set, nor `smoke`, nor one of `variants`.
+    """
+    given = {word for word in arg.split(",") if word}
+    known = dict.fromkeys((*SOURCES, "smoke", *variants))
+    for word in given:
+        lookup("config argument", word, known)
+    datasets = given & set(SOURCES)
+    if len(datasets) > 1:
+        raise UsageError(f"a config argument names one data set, not {', '.join(sorted(datasets))}")
+    return next(iter(datasets), "digits"), given
+
+
+def sweep_seed():
+    """Three seeds: the fewest from which a confidence interval can be taken seriously."""
+    for seed in range(3):
+        yield {"seed": seed}
+
+
+def sweep_latent_size():
+    """Dimensions of the code, doubling."""
+    for latent_size in (2, 4, 8, 16, 32):
+        yield {"latent_size": latent_size}
+
+
+def sweep_bottleneck_width():
+    """Width of the narrowest hidden layer, doubling."""
+    for width in (8, 16, 32, 64, 128, 256, 512):
+        yield {"bottleneck_width": width}
+
+
+def sweep_learning_rate():
+    for learning_rate in (1e-4, 3e-4, 1e-3, 3e-3):
+        yield {"learning_rate": learning_rate}

@@ -1,0 +1,35 @@
+"""The variational autoencoder of Kingma & Welling (2014): Gaussian posterior, Bernoulli pixels.
+
+    python -m experiments.train --config=configs/vae.py --workdir=results
+    python -m experiments.train --config=configs/vae.py:mnist --workdir=results
+
+Arguments, joined by commas: a data set (digits, mnist, fashion_mnist); `grey` for real-valued
+pixels under a Gaussian likelihood of learned σ; `conv` for convolutions; `smoke` for seconds.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+from configs.common import (  # noqa: F401 (named sweeps)
+    sweep_bottleneck_width,
+    sweep_latent_size,
+    sweep_learning_rate,
+    sweep_seed,
+)
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    dataset, given = common.words(arg, ("conv", "grey"))
+    config = common.base(dataset)
+    if "grey" in given:
+        config.update(binarize="none", likelihood="gaussian_learned", sigma=0.3)
+        config.decoder.output_activation = "sigmoid"
+    if "conv" in given:
+        common.use_convolutions(config)
+    return common.smoke(config) if "smoke" in given else config
+
+
+def sweep_beta():
+    """Weight of the KL term: below 1 favours reconstruction, above 1 a simple code."""
+    for beta in (0.25, 0.5, 1.0, 2.0, 4.0):
+        yield {"beta": beta}

@@ -1,0 +1,65 @@
+"""Checkpoints: orbax behind three functions, with a digest so that damage is noticed.
+
+    checkpoints/000120/        a pytree, written by orbax
+    checkpoints/000120.sha256  of every file in it, written last: without it there is nothing
+"""
+
+import hashlib
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from vae_jax.errors import UsageError
+from vae_jax.paths import write_whole
+
+
+def save(path: pathlib.Path, tree: Any) -> None:
+    """Writes `tree` at `path`, whole or not at all."""
+    delete(path)
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(path.absolute(), tree, force=True)
+    write_whole(_digest_path(path), _digest(path))
+
+
+def restore(path: pathlib.Path, like: Any) -> Any:
+    """Returns the tree at `path`; `like` gives its structure, shapes and types.
+
+    Raises:
+      UsageError: the checkpoint is missing or damaged.
+    """
+    if not is_intact(path):
+        raise UsageError(f"checkpoint '{path}' is missing or damaged")
+    target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+    with ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(path.absolute(), target)
+
+
+def is_intact(path: pathlib.Path) -> bool:
+    digest = _digest_path(path)
+    return digest.is_file() and path.is_dir() and digest.read_text() == _digest(path)
+
+
+def delete(path: pathlib.Path) -> None:
+    _digest_path(path).unlink(missing_ok=True)  # first: what is half deleted must not count
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def saved(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the paths of the finished numbered checkpoints in `folder`, oldest first."""
+    digests = sorted(folder.glob("[0-9]*.sha256"))
+    return [digest.with_suffix("") for digest in digests]
+
+
+def _digest_path(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _digest(path: pathlib.Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path)}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

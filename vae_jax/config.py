@@ -1,0 +1,98 @@
+"""Configs as values: overriding with checks, flattening, and the hash that names a run."""
+
+import ast
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from vae_jax.errors import UsageError, suggestion
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns {'encoder.net': 'mlp', ...}: every leaf under its dotted name."""
+    leaves = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping | ConfigDict):
+            leaves |= flatten(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
+
+
+def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
+    """Returns a copy of `config` with dotted names replaced by values of the same type.
+
+    Raises:
+      UsageError: unknown name (the nearest one is named), wrong type, a number not finite.
+    """
+    fields = flatten(config)
+    changed = config.copy_and_resolve_references()
+    for name, value in changes.items():
+        if name not in fields:
+            raise UsageError(f"unknown config key '{name}'{_hint(name, fields)}")
+        changed.update_from_flattened_dict({name: _cast(name, value, fields[name])})
+    return changed
+
+
+def parse(name: str, text: str, config: ConfigDict) -> Any:
+    """Reads a value from the command line; text stays text where the field holds text."""
+    like = flatten(config).get(name, "")
+    if isinstance(like, str):
+        return text
+    try:
+        return ast.literal_eval(text.capitalize() if isinstance(like, bool) else text)
+    except (ValueError, SyntaxError):
+        return text.strip()  # 'nan', 'abc': `override` says what is wrong with it
+
+
+def run_id(config: ConfigDict, fingerprint: str) -> str:
+    """Returns the 12 hexadecimal digits that name a run: config and data, nothing else."""
+    return hash_text(resolved_json(config, fingerprint))[:12]
+
+
+def resolved_json(config: ConfigDict, fingerprint: str) -> str:
+    """Returns the text of config.json: every field, and the fingerprint of the data."""
+    return json.dumps(config.to_dict() | {"data_fingerprint": fingerprint}, sort_keys=True, indent=1)
+
+
+def hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hint(name: str, fields: Mapping[str, Any]) -> str:
+    last = [field for field in fields if field.split(".")[-1] == name.split(".")[-1]]
+    return f"; did you mean '{last[0]}'?" if last else suggestion(name, fields) or _groups(name, fields)
+
+
+def _groups(name: str, fields: Mapping[str, Any]) -> str:
+    inside = [field for field in fields if field.startswith(name + ".")]
+    return f": it is a group of {', '.join(inside)}" if inside else f": choose from {', '.join(fields)}"
+
+
+def _cast(name: str, value: Any, like: Any) -> Any:
+    if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(like, tuple):
+        value = _as_tuple(name, value, like)
+    if type(value) is not type(like):
+        raise UsageError(f"config key '{name}' needs {_kind(like)}, not {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"config key '{name}' must be a finite number, not {value}")
+    return value
+
+
+def _as_tuple(name: str, value: Any, like: tuple) -> Any:
+    value = tuple(value) if isinstance(value, list | tuple) else (value,)
+    kind = type(like[0]) if like else int  # the only tuples that can be empty are of sizes
+    if any(type(item) is not kind for item in value):
+        raise UsageError(f"config key '{name}' needs a tuple of {kind.__name__}, not {value!r}")
+    return value
+
+
+def _kind(like: Any) -> str:
+    names = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+    return names.get(type(like), type(like).__name__)

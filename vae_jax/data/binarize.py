@@ -1,0 +1,45 @@
+"""Binarisation as a choice of data: none, threshold, sampled.
+
+`sampled` is Salakhutdinov & Murray's (2008): each pixel is 1 with the probability of its
+grey value. Train images are drawn anew every time they are seen, valid and test once.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+BINARIZATIONS = ("none", "sampled", "threshold")
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocess:
+    """uint8 images -> float32 images in [0, 1], inside a compiled step.
+
+    Attributes:
+      binarize: one of BINARIZATIONS.
+      max_value: the uint8 value of a fully lit pixel.
+    """
+
+    binarize: str
+    max_value: int
+
+    def __call__(self, key: jax.Array, images: jax.Array) -> jax.Array:
+        grey = images.astype(jnp.float32) / self.max_value
+        if self.binarize == "sampled":
+            return jax.random.bernoulli(key, grey).astype(jnp.float32)
+        return (grey > 0.5).astype(jnp.float32) if self.binarize == "threshold" else grey
+
+
+def draw_once(preprocess: Preprocess, images: np.ndarray) -> np.ndarray:
+    """Returns float32 images in [0, 1] for valid and test; the same draw for every run.
+
+    Drawn with NumPy's frozen generator, so that not even another version of JAX changes it.
+    """
+    grey = images.astype(np.float32) / preprocess.max_value
+    if preprocess.binarize == "none":
+        return grey
+    sampled = preprocess.binarize == "sampled"
+    levels = np.random.RandomState(0).random_sample(images.shape) if sampled else 0.5
+    return (grey > levels).astype(np.float32)

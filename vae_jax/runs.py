@@ -1,0 +1,147 @@
+"""The run directory: the only place that knows its files.
+
+    <workdir>/<run id>/config.json     the resolved config; its hash is the run id
+                       metrics.jsonl   one line per epoch
+                       result.json     written last: status, test metrics, versions, seconds
+                       checkpoints/    the last two of an unfinished run; `best` of a finished one
+                       events.*        TensorBoard
+"""
+
+import dataclasses
+import json
+import pathlib
+import re
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from vae_jax import config as configs
+from vae_jax.errors import UsageError
+from vae_jax.paths import make_dir, write_whole
+
+STATUSES = ("completed", "diverged", "failed")
+RUN_ID = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run's directory, which need not exist yet.
+
+    Attributes:
+      path: <workdir>/<run id>.
+    """
+
+    path: pathlib.Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.path / "checkpoints"
+
+    def create(self, text: str) -> None:
+        """Makes the directory and its config.json, of which `text` is the content."""
+        make_dir(self.path)
+        if not (self.path / "config.json").exists():
+            write_whole(self.path / "config.json", text)
+
+    def config(self) -> tuple[ConfigDict, str]:
+        """Returns the config and the fingerprint of the data.
+
+        Raises:
+          UsageError: config.json is missing or damaged.
+        """
+        text = self._read("config.json")
+        if configs.hash_text(text)[:12] != self.id:
+            raise self._damaged("config.json")
+        fields = json.loads(text, object_hook=_with_tuples)
+        fingerprint = fields.pop("data_fingerprint")
+        return ConfigDict(fields), fingerprint
+
+    def result(self) -> dict[str, Any] | None:
+        """Returns the content of result.json, or None for an unfinished run.
+
+        Raises:
+          UsageError: result.json, or the metrics.jsonl it vouches for, is damaged.
+        """
+        if not (self.path / "result.json").exists():
+            return None
+        content = self._read_json("result.json")
+        if content.pop("digest", None) != _digest(content):
+            raise self._damaged("result.json")
+        if content["metrics_sha256"] != self._metrics_digest():
+            raise self._damaged("metrics.jsonl")
+        return content
+
+    def finish(self, content: dict[str, Any]) -> None:
+        """Writes result.json; from then on the run counts as done."""
+        content = content | {"metrics_sha256": self._metrics_digest()}
+        text = json.dumps(content | {"digest": _digest(content)}, indent=1, sort_keys=True)
+        write_whole(self.path / "result.json", text + "\n")
+
+    def metrics(self) -> list[dict[str, float]]:
+        """Returns the lines of metrics.jsonl; a last line cut short by a kill is left out."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        try:
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+        except ValueError:
+            raise self._damaged("metrics.jsonl") from None
+
+    def append_metrics(self, line: dict[str, float]) -> None:
+        with open(self.path / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def rewind_metrics(self, epoch: int) -> None:
+        """Forgets the lines after `epoch`: their work is done again."""
+        kept = [json.dumps(line) + "\n" for line in self.metrics() if line["epoch"] <= epoch]
+        write_whole(self.path / "metrics.jsonl", "".join(kept))
+
+    def _metrics_digest(self) -> str:
+        path = self.path / "metrics.jsonl"
+        return configs.hash_text(path.read_text(errors="replace") if path.exists() else "")
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise UsageError(f"cannot read '{self.path / name}': {reason}") from None
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            content = json.loads(self._read(name))
+        except ValueError:
+            raise self._damaged(name) from None
+        if not isinstance(content, dict):
+            raise self._damaged(name)
+        return content
+
+    def _damaged(self, name: str) -> UsageError:
+        return UsageError(f"'{self.path / name}' is damaged: delete '{self.path}' and run again")
+
+
+def find(workdir: pathlib.Path, config: ConfigDict, fingerprint: str) -> Run:
+    """Returns the run of `config` under `workdir`, whether or not it exists."""
+    return Run(workdir / configs.run_id(config, fingerprint))
+
+
+def all_runs(workdir: pathlib.Path) -> list[Run]:
+    """Returns every run under `workdir`, sorted by id.
+
+    Raises:
+      UsageError: `workdir` is no directory.
+    """
+    if not workdir.is_dir():
+        raise UsageError(f"no such directory: '{workdir}'")
+    return [Run(path) for path in sorted(workdir.iterdir()) if RUN_ID.fullmatch(path.name)]
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return configs.hash_text(json.dumps(content, sort_keys=True))
+
+
+def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}

@@ -1,0 +1,38 @@
+"""TensorBoard event files, written with tensorboardX: no TensorFlow."""
+
+import pathlib
+from types import TracebackType
+
+import numpy as np
+from tensorboardX import SummaryWriter
+
+
+class EventWriter:
+    """Writes scalars by epoch and, at the end, images into the run's directory."""
+
+    def __init__(self, path: pathlib.Path, first_epoch: int):
+        """`first_epoch`: TensorBoard forgets what an earlier, killed process wrote from it on."""
+        purge = first_epoch if first_epoch > 1 else None
+        self._writer = SummaryWriter(str(path), purge_step=purge, flush_secs=10)
+        self._epoch = first_epoch
+
+    def write(self, epoch: int, metrics: dict[str, float]) -> None:
+        self._epoch = epoch
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, epoch)
+
+    def write_images(self, images: dict[str, np.ndarray]) -> None:
+        """Adds images of shape HxWxC with values in [0, 1]."""
+        for name, image in images.items():
+            self._writer.add_image(name, image, self._epoch, dataformats="HWC")
+
+    def __enter__(self) -> "EventWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._writer.close()
