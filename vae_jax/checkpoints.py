@@ -1,7 +1,7 @@
 """Checkpoints: orbax behind three functions, with a digest so that damage is noticed.
 
-    checkpoints/000120/        a pytree, written by orbax
-    checkpoints/000120.sha256  of every file in it, written last: without it there is nothing
+checkpoints/000120/        a pytree, written by orbax
+checkpoints/000120.sha256  of every file in it, written last: without it there is nothing
 """
 
 import hashlib

@@ -78,9 +78,7 @@ def epochs(
         yield progress, metrics
 
 
-def _epoch(
-    task: Task, hyper: Hyper, images: Images, progress: Progress
-) -> tuple[Progress, dict[str, float]]:
+def _epoch(task: Task, hyper: Hyper, images: Images, progress: Progress) -> tuple[Progress, dict[str, float]]:
     began = time.perf_counter()
     state, train = train_epoch(task, hyper, progress.state, images.train)
     # One key for every epoch: validation losses then differ by the parameters alone.

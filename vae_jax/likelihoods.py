@@ -16,7 +16,13 @@ LOG_SIGMA_BOUND = 7.0  # a learned σ stays within e^±7
 
 
 def sum_over_pixels(x_BxHxWxC: jax.Array) -> jax.Array:
-    return x_BxHxWxC.sum((-3, -2, -1))
+    """Returns the sum over the last three axes, shape B.
+
+    As a product with ones: XLA's CPU compiler would fuse the logarithms of a likelihood into
+    a scalar reduction loop, which makes a whole training step 1.3 times slower.
+    """
+    x_BxD = x_BxHxWxC.reshape(*x_BxHxWxC.shape[:-3], -1)
+    return jnp.matmul(x_BxD, jnp.ones(x_BxD.shape[-1]), precision="highest")
 
 
 @struct.dataclass

@@ -1,10 +1,10 @@
 """The run directory: the only place that knows its files.
 
-    <workdir>/<run id>/config.json     the resolved config; its hash is the run id
-                       metrics.jsonl   one line per epoch
-                       result.json     written last: status, test metrics, versions, seconds
-                       checkpoints/    the last two of an unfinished run; `best` of a finished one
-                       events.*        TensorBoard
+<workdir>/<run id>/config.json     the resolved config; its hash is the run id
+                   metrics.jsonl   one line per epoch
+                   result.json     written last: status, test metrics, versions, seconds
+                   checkpoints/    the last two of an unfinished run; `best` of a finished one
+                   events.*        TensorBoard
 """
 
 import dataclasses

@@ -67,6 +67,11 @@ def kl_weight(hyper: Hyper, step: jax.Array) -> jax.Array:
     return hyper.beta * jnp.where(step < hyper.kl_warmup_steps, step / hyper.kl_warmup_steps, 1.0)
 
 
+def all_finite(grads: Any) -> jax.Array:
+    """Returns False if any number is NaN or infinite, or so large that its square is."""
+    return jnp.isfinite(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(grads)))
+
+
 def train_step(
     task: Task, hyper: Hyper, state: TrainState, pixels_BxHxWxC: jax.Array
 ) -> tuple[TrainState, Metrics]:
@@ -78,15 +83,16 @@ def train_step(
         terms = task.model.apply(variables(params, hyper.sigma), images, z_key)
         return task.objective(terms, kl_weight(hyper, state.step))
 
-    grads, metrics = jax.grad(loss, has_aux=True)(state.params)
-    rate = hyper.learning_rate * task.schedule(state.step / hyper.num_steps)
-    updates, opt_state = task.optimizer(rate).update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+    def update(state):
+        rate = hyper.learning_rate * task.schedule(state.step / hyper.num_steps)
+        updates, opt_state = task.optimizer(rate).update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return state.replace(params=params, opt_state=opt_state, step=state.step + 1)
 
-    alive = state.alive & jnp.isfinite(metrics["loss"]) & jnp.isfinite(optax.global_norm(grads))
-    after = state.replace(params=params, opt_state=opt_state, step=state.step + 1)
-    keep = functools.partial(jnp.where, alive)
-    return jax.tree.map(keep, after, state).replace(alive=alive), metrics
+    grads, metrics = jax.grad(loss, has_aux=True)(state.params)
+    alive = state.alive & jnp.isfinite(metrics["loss"]) & all_finite(grads)
+    state = jax.lax.cond(alive, update, lambda state: state, state)
+    return state.replace(alive=alive), metrics
 
 
 @functools.partial(jax.jit, static_argnames="task")
@@ -120,9 +126,7 @@ def train_epoch(
 
 
 @functools.partial(jax.jit, static_argnames="task")
-def validate(
-    task: Task, hyper: Hyper, params: Any, images_NxHxWxC: jax.Array, key: jax.Array
-) -> Metrics:
+def validate(task: Task, hyper: Hyper, params: Any, images_NxHxWxC: jax.Array, key: jax.Array) -> Metrics:
     """Returns the objective's metrics on images in [0, 1], the KL at its full weight β."""
 
     def terms(images, key):

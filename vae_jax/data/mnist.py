@@ -87,9 +87,7 @@ def _builder(name: str, data_dir: pathlib.Path | None) -> Any:
             "_split_generators": download,
             "_generate_examples": examples,
         }
-        return type(parent.__name__, (parent,), members)(
-            data_dir=data_dir, file_format="array_record"
-        )
+        return type(parent.__name__, (parent,), members)(data_dir=data_dir, file_format="array_record")
 
 
 def _read_idx(path: Any, offset: int) -> np.ndarray:

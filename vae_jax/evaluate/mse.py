@@ -15,9 +15,7 @@ def mse(model: Autoencoder, variables: dict[str, Any], images_NxHxWxC: jax.Array
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def reconstruct(
-    model: Autoencoder, variables: dict[str, Any], images_NxHxWxC: jax.Array
-) -> jax.Array:
+def reconstruct(model: Autoencoder, variables: dict[str, Any], images_NxHxWxC: jax.Array) -> jax.Array:
     """Returns x', the mean of p(x|z) at the mean z of q(z|x), NxHxWxC."""
 
     def rebuild(images, key):

@@ -1,0 +1,29 @@
+"""Shared by all tests: strict JAX, a cache of their own, and where the original files are."""
+
+import os
+import pathlib
+
+import jax
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+ORIGINALS = REPOSITORY.parent / "shared" / "data" / "tfds_downloads"
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Data and compiled programs of this session of tests, away from the user's own."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    os.environ["VAE_JAX_CACHE"] = str(folder)
+    os.environ["TFDS_DATA_DIR"] = str(folder / "tfds")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def originals():
+    """The folder of original MNIST files; skips the test where there is none."""
+    if not ORIGINALS.is_dir():
+        pytest.skip(f"the original files of mnist are not at {ORIGINALS}")
+    return ORIGINALS
