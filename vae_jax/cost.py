@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import time
 
 import jax
 import jax.numpy as jnp
@@ -33,3 +34,17 @@ def cost(task: Task, image_shape: tuple[int, int, int]) -> Cost:
     flops = (lowered.cost_analysis() or {}).get("flops", math.nan)
     parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params))
     return Cost(parameters, flops / task.batch_size)
+
+
+@functools.cache
+def matrix_rate(side: int = 1024) -> float:
+    """Returns this machine's float32 matrix rate in FLOP/s: the best of a few products."""
+    matrix = jnp.ones((side, side))
+    product = jax.jit(jnp.matmul)
+    product(matrix, matrix).block_until_ready()
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        product(matrix, matrix).block_until_ready()
+        seconds.append(time.perf_counter() - began)
+    return 2 * side**3 / min(seconds)

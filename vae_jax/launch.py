@@ -1,7 +1,9 @@
 """One run from its config to its finished directory: resume, train, evaluate, write."""
 
+import contextlib
 import functools
 import importlib.metadata
+import itertools
 import math
 import pathlib
 import statistics
@@ -19,6 +21,7 @@ from vae_jax import build, checkpoints, cost, data, evaluate, fit, runs
 from vae_jax.config import resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.model import Autoencoder, variables
+from vae_jax.train import Task
 
 CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill
 Show = Callable[[fit.Progress, dict[str, float]], None]
@@ -53,29 +56,25 @@ def launch(
     Raises:
       UsageError: a bad config, missing data, a directory that cannot be written or is damaged.
     """
-    began = time.perf_counter()
     task = build.task(config)
     run = runs.find(workdir, config, data.source(config.dataset).sha256)
     if done := finished_result(run):
         return run, done
     dataset = _dataset(config.dataset, manual_dir)
     run.create(resolved_json(config, dataset.source.sha256))
-    try:
+    with _failure_recorded(run):
         progress = _train(task, config, dataset, run, show)
-        result = _result(task, config, dataset, run, progress, began)
-    except (Exception, KeyboardInterrupt) as error:
-        _record_failure(run, error)
-        raise
+        result = _result(task, config, dataset, run, progress)
     run.finish(result)
+    if result["status"] == "completed":  # a diverged run keeps its last good state
+        _keep_checkpoints(run, 0)
     return run, result
 
 
 def finished_result(run: runs.Run) -> dict[str, Any] | None:
     """Returns the result of a run that is over for good; a failed one can be tried again."""
-    if not run.path.exists():
-        return None
     if not (run.path / "config.json").exists():
-        return None  # killed before its first file was in place
+        return None
     run.config()  # raises where it is damaged
     result = run.result()
     return None if result is None or result["status"] == "failed" else result
@@ -88,7 +87,7 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
       UsageError: the run is not finished, or a file of it is damaged.
     """
     config, _ = run.config()
-    if run.result() is None:
+    if finished_result(run) is None:
         raise UsageError(f"run '{run.path}' is not finished")
     task, dataset = build.task(config), _dataset(config.dataset, manual_dir)
     like = fit.start(task, config.seed, _images(task, dataset)).best_params
@@ -101,12 +100,25 @@ def _dataset(name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
     return data.load(name, manual_dir)
 
 
-def _images(task: build.Task, dataset: data.Dataset) -> fit.Images:
+def _images(task: Task, dataset: data.Dataset) -> fit.Images:
     valid = data.draw_once(task.preprocess, dataset.valid.images)
     return fit.Images(train=jnp.asarray(dataset.train.images), valid=jnp.asarray(valid))
 
 
-def _train(task, config, dataset, run, show) -> fit.Progress:
+@contextlib.contextmanager
+def _failure_recorded(run: runs.Run):
+    """Marks the run failed by an unforeseen error; bad input and Ctrl-C leave it as it is."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        with contextlib.suppress(OSError):  # a full disk: the error on its way up says more
+            run.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
+        raise
+
+
+def _train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, show: Show) -> fit.Progress:
     """Trains to the end, logging and saving on the way; returns the last progress."""
     from vae_jax.tensorboard import EventWriter
 
@@ -116,7 +128,8 @@ def _train(task, config, dataset, run, show) -> fit.Progress:
     limits = fit.Limits(config.num_epochs, config.early_stopping_patience, config.kl_warmup_epochs)
     saved_at = time.perf_counter()
     with EventWriter(run.path, first_epoch=int(progress.epoch) + 1) as events:
-        for progress, metrics in fit.epochs(task, build.hyper(config), images, progress, limits):
+        for now, metrics in fit.epochs(task, build.hyper(config), images, progress, limits):
+            progress = now
             run.append_metrics(_line(progress, metrics))
             events.write(int(progress.epoch), metrics)
             show(progress, metrics)
@@ -124,7 +137,8 @@ def _train(task, config, dataset, run, show) -> fit.Progress:
                 _save(run, progress)
                 saved_at = time.perf_counter()
         events.write_images(_pictures(task, config, progress, images))
-    _close(run, progress)
+    _save(run, progress)  # a kill during the evaluation then loses no training
+    checkpoints.save(run.checkpoints / "best", progress.best_params)
     return progress
 
 
@@ -136,7 +150,12 @@ def _line(progress: fit.Progress, metrics: dict[str, float]) -> dict[str, float]
 def _save(run: runs.Run, progress: fit.Progress) -> None:
     """Keeps two: if the newest is damaged, there is the one before."""
     checkpoints.save(run.checkpoints / f"{int(progress.epoch):06d}", progress)
-    for old in checkpoints.saved(run.checkpoints)[:-2]:
+    _keep_checkpoints(run, 2)
+
+
+def _keep_checkpoints(run: runs.Run, count: int) -> None:
+    found = checkpoints.saved(run.checkpoints)
+    for old in found[: len(found) - count]:
         checkpoints.delete(old)
 
 
@@ -152,53 +171,58 @@ def _resume(run: runs.Run, fresh: fit.Progress) -> fit.Progress:
     return fresh
 
 
-def _close(run: runs.Run, progress: fit.Progress) -> None:
-    """Leaves the best parameters, and a diverged run's last good state, on disk."""
-    checkpoints.save(run.checkpoints / "best", progress.best_params)
-    if not progress.state.alive:
-        _save(run, progress)
-        return
-    for path in checkpoints.saved(run.checkpoints):
-        checkpoints.delete(path)
-
-
-def _pictures(task, config, progress, images) -> dict[str, np.ndarray]:
+def _pictures(
+    task: Task, config: ConfigDict, progress: fit.Progress, images: fit.Images
+) -> dict[str, np.ndarray]:
     """Returns validation images above their reconstructions, for TensorBoard."""
     originals = images.valid[:8]
     model_variables = variables(progress.best_params, config.sigma)
     rebuilt = evaluate.reconstruct(task.model, model_variables, originals)
-    rows = [jnp.concatenate(list(row), axis=1) for row in (originals, rebuilt)]
+    rows = [np.concatenate(list(np.asarray(row)), axis=1) for row in (originals, rebuilt)]
     return {"valid/reconstructions": np.clip(np.concatenate(rows), 0.0, 1.0)}
 
 
-def _result(task, config, dataset, run, progress, began) -> dict[str, Any]:
+def _result(
+    task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, progress: fit.Progress
+) -> dict[str, Any]:
+    """Returns the content of result.json; a diverged run has no metrics."""
+    began = time.perf_counter()
     alive = bool(progress.state.alive)
-    settings = config.evaluation
-    metrics = evaluate.evaluate(
-        *(task.model, variables(progress.best_params, config.sigma), dataset, task.preprocess),
-        *(settings.iwae_samples, settings.neighbors),
-    )
+    metrics = _test_metrics(task, config, dataset, progress) if alive else {}
     price = cost.cost(task, dataset.source.image_shape)
     return {
         "status": "completed" if alive else "diverged",
         "diverged_step": None if alive else int(progress.state.step),
-        "metrics": metrics if alive else {},
-        "iwae_samples": settings.iwae_samples,
+        "metrics": metrics,
+        "iwae_samples": config.evaluation.iwae_samples,
         "epochs": int(progress.epoch),
         "best_epoch": int(progress.best_epoch),
         "parameters": price.parameters,
         "flops_per_image": price.flops_per_image,
         "epoch_seconds": _epoch_seconds(run),
-        "seconds": time.perf_counter() - began,
+        "seconds": float(progress.seconds) + time.perf_counter() - began,
         "data_fingerprint": dataset.source.sha256,
         **_machine(),
     }
 
 
+def _test_metrics(
+    task: Task, config: ConfigDict, dataset: data.Dataset, progress: fit.Progress
+) -> dict[str, float]:
+    return evaluate.evaluate(
+        task.model,
+        variables(progress.best_params, config.sigma),
+        dataset,
+        task.preprocess,
+        config.evaluation.iwae_samples,
+        config.evaluation.neighbors,
+    )
+
+
 def _epoch_seconds(run: runs.Run) -> float:
     """Returns the median seconds of an epoch; the first, which compiles, is left out."""
     times = [line["seconds"] for line in run.metrics()]
-    spans = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    spans = [later - earlier for earlier, later in itertools.pairwise(times)]
     return statistics.median(spans) if spans else math.fsum(times)
 
 
@@ -207,13 +231,3 @@ def _machine() -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in packages}
     python = sys.version.split()[0]
     return {"versions": {"python": python} | versions, "device": jax.devices()[0].device_kind}
-
-
-def _record_failure(run: runs.Run, error: BaseException) -> None:
-    """Marks the run failed, unless the user's own Ctrl-C ended it or the disk refuses."""
-    if isinstance(error, KeyboardInterrupt):
-        return
-    try:
-        run.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
-    except OSError:
-        pass  # the error on its way up says more

@@ -24,7 +24,16 @@ from vae_jax.evaluate.knn import REFERENCES, knn_accuracy
 from vae_jax.evaluate.mse import mse, reconstruct
 from vae_jax.model import Autoencoder
 
-METRICS = ("mse", "reconstruction", "kl", "elbo", "nll", "active_units", "knn_accuracy")
+# Every metric's name and the label of its axis; {k} is the number of samples of the bound.
+METRICS = {
+    "mse": "mean squared error per pixel",
+    "reconstruction": "−log p(x|z), nats per image",
+    "kl": "KL(q(z|x)‖p(z)), nats per image",
+    "elbo": "ELBO, nats per image",
+    "nll": "−log p(x), nats per image (IWAE bound, k = {k})",
+    "active_units": "active latent dimensions",
+    "knn_accuracy": "nearest-neighbour class accuracy in the latent space",
+}
 __all__ = ["METRICS", "active_units", "bounds", "codes", "evaluate", "knn_accuracy", "mse", "reconstruct"]
 
 

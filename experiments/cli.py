@@ -1,0 +1,179 @@
+"""What every command shares: its arguments, config overrides, exit codes, progress bars.
+
+Exit codes: 0 fine; 1 a run failed or diverged, or a claim was not reproduced; 2 bad usage or
+input (one line on stderr); 130 interrupted.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from vae_jax import config as configs
+from vae_jax.compilation import enable_cache
+from vae_jax.errors import UsageError, lookup
+from vae_jax.paths import make_dir
+
+PREFIX = "--config."
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with errors of one line, and with --config.key=value left to `overrides`."""
+
+    def error(self, message: str) -> None:
+        raise UsageError(message)
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        arguments, rest = self.parse_known_args(argv)
+        arguments.overrides = dict(_overrides(rest))
+        return arguments
+
+
+def parser(module: ModuleType | str, **options: Any) -> Parser:
+    """Returns a parser whose help is the command's own docstring."""
+    return Parser(
+        description=module,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        **options,
+    )
+
+
+def _overrides(rest: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields ('encoder.net', 'conv') for --config.encoder.net=conv, or with a space for the =."""
+    words = iter(rest)
+    for word in words:
+        if not word.startswith(PREFIX):
+            raise UsageError(f"unknown argument '{word}'; see --help")
+        name, equals, value = word.removeprefix(PREFIX).partition("=")
+        value = value if equals else next(words, None)
+        if value is None:
+            raise UsageError(f"'{word}' needs a value, as {word}=...")
+        yield name, value
+
+
+def add_workdir(parser: Parser) -> None:
+    parser.add_argument(
+        "--workdir", type=pathlib.Path, required=True, help="where the runs' directories stand"
+    )
+    parser.add_argument(
+        "--manual_dir",
+        type=pathlib.Path,
+        help="folder of a data set's original files, for a machine without internet",
+    )
+
+
+def add_config(parser: Parser) -> None:
+    parser.add_argument("--config", required=True, help="config file, as configs/vae.py[:argument]")
+    parser.epilog = "Any field of the config: --config.latent_size=2 --config.encoder.net=conv"
+
+
+def run(command: Callable[[Sequence[str]], int]) -> None:
+    """Calls a command with the program's arguments and exits with its code."""
+    enable_cache()
+    try:
+        code = command(sys.argv[1:])
+        sys.stdout.flush()
+    except UsageError as error:
+        code = fail(str(error), 2)
+    except KeyboardInterrupt:
+        code = fail("interrupted; the same command goes on from here", 130)
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        code = fail(f"{error.strerror}: '{error.filename}'" if error.filename else str(error), 1)
+    sys.exit(code)
+
+
+def fail(message: str, code: int) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def load_config_module(spec: str) -> tuple[ModuleType, str]:
+    """Returns the module of 'path/to/config.py[:argument]', and the argument."""
+    path, _, argument = spec.partition(":")
+    if not pathlib.Path(path).is_file():
+        raise UsageError(f"no such config file: '{path}'")
+    module_spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
+    if module_spec is None:
+        raise UsageError(f"config file '{path}' is not a Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:  # whatever is wrong in the user's own file
+        raise UsageError(f"config file '{path}': {type(error).__name__}: {error}") from None
+    if not hasattr(module, "get_config"):
+        raise UsageError(f"config file '{path}' has no function get_config")
+    return module, argument
+
+
+def load_config(spec: str, overrides: dict[str, str]) -> tuple[ModuleType, ConfigDict]:
+    """Returns the config module and its config with the command line's overrides applied."""
+    module, argument = load_config_module(spec)
+    return module, apply_overrides(module.get_config(argument), overrides)
+
+
+def apply_overrides(config: ConfigDict, overrides: dict[str, str]) -> ConfigDict:
+    """Returns a copy of `config` with texts from the command line read as its fields' types."""
+    values = {name: configs.parse(name, text, config) for name, text in overrides.items()}
+    return configs.override(config, values)
+
+
+def named_sweeps(module: ModuleType, names: str) -> list[Any]:
+    """Returns the overrides of each sweep in 'latent_size,seed': the module's sweep_<name>()."""
+    known = {name[6:]: sweep for name, sweep in vars(module).items() if name.startswith("sweep_")}
+    return [list(lookup("sweep", name.strip(), known)()) for name in names.split(",")]
+
+
+def writable(workdir: pathlib.Path) -> pathlib.Path:
+    """Returns `workdir` if runs can be written in it; makes nothing that was not there."""
+    existing = workdir
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    make_dir(existing)
+    return workdir
+
+
+@contextlib.contextmanager
+def progress_bar(label: str, total: int) -> Iterator[Callable[..., None]]:
+    """Yields a function (label, done, of, metrics) -> None that draws the bar; quiet in a pipe.
+
+    The bar shows the epochs of the current run, its metrics and the time left for it.
+    """
+    if not sys.stderr.isatty():
+        yield lambda *args: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = ("{task.description}", "{task.fields[metrics]}")
+    with Progress(
+        TextColumn(columns[0]),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn(columns[1]),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        bar = progress.add_task(label, total=total, metrics="")
+
+        def show(label: str, done: int, of: int, metrics: str) -> None:
+            progress.update(bar, description=label, completed=done, total=of, metrics=metrics)
+
+        yield show
+        progress.update(bar, completed=total)
+
+
+def brief(metrics: dict[str, float]) -> str:
+    """Returns 'train 12.3  valid 12.9': the losses, for a progress bar."""
+    return "  ".join(f"{n.split('/')[0]} {v:.4g}" for n, v in metrics.items() if n.endswith("/loss"))

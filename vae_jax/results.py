@@ -1,0 +1,94 @@
+"""Finished runs as rows: what was asked (the config) and what came out (the metrics)."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from vae_jax.config import flatten
+from vae_jax.errors import UsageError, lookup
+from vae_jax.runs import Run, all_runs
+from vae_jax.statistics import Estimate, estimate
+
+# What a result holds beside its metrics that can be compared as well.
+COSTS = ("parameters", "flops_per_image", "epoch_seconds", "seconds", "epochs", "best_epoch")
+
+
+class HasFields(Protocol):
+    """Anything with a flat config: a finished run, or a planned one."""
+
+    @property
+    def fields(self) -> dict[str, Any]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One finished run. `numbers`: its 'test/...' metrics and its COSTS."""
+
+    run: Run
+    fields: dict[str, Any]
+    status: str
+    numbers: dict[str, float]
+    iwae_samples: int
+
+
+def read(run: Run) -> Row | None:
+    """Returns the row of a run, or None where it is not over; UsageError where it is damaged."""
+    config, _ = run.config()
+    result = run.result()
+    if result is None:
+        return None
+    numbers = result.get("metrics", {}) | {name: result[name] for name in COSTS if name in result}
+    samples = result.get("iwae_samples", 0)
+    return Row(run, flatten(config), result["status"], numbers, samples)
+
+
+def read_all(workdirs: Iterable[pathlib.Path]) -> tuple[list[Row], list[str]]:
+    """Returns the completed runs under `workdirs`, each once, and what was left out and why."""
+    rows, left_out = {}, []
+    for run in (run for workdir in workdirs for run in all_runs(workdir)):
+        row = read(run)
+        if row is None or row.status != "completed":
+            left_out.append(f"{run.path} ({row.status if row else 'not finished'})")
+        else:
+            rows[run.id] = row
+    return list(rows.values()), left_out
+
+
+def select(rows: Sequence[Row], **fields: Any) -> list[Row]:
+    """Returns the rows whose config has these values; `__` stands for a dot in a name."""
+    wanted = {name.replace("__", "."): value for name, value in fields.items()}
+    return [row for row in rows if all(row.fields[name] == v for name, v in wanted.items())]
+
+
+def over_seeds(rows: Sequence[Row], number: str) -> Estimate:
+    """Returns the mean and interval of one number over rows that differ in their seed alone."""
+    return estimate([lookup("metric", number, row.numbers) for row in rows])
+
+
+def differing(rows: Sequence[HasFields]) -> list[str]:
+    """Returns the config fields, `seed` aside, that are not the same in all rows."""
+    names = {name for row in rows for name in row.fields} - {"seed"}
+    return [name for name in sorted(names) if len({repr(row.fields.get(name)) for row in rows}) > 1]
+
+
+def group(rows: Sequence[Row], by: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
+    """Returns the rows that agree in the fields `by`, under those fields' values, in order.
+
+    Raises:
+      UsageError: no rows, or a field that no config has.
+    """
+    if not rows:
+        raise UsageError("nothing to compare: no completed run here")
+    for name in by:
+        lookup("config key", name, rows[0].fields)
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.fields.get(name) for name in by), []).append(row)
+    return dict(sorted(groups.items(), key=lambda item: [_order(value) for value in item[0]]))
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    """Numbers by size, then everything else by its text."""
+    number = isinstance(value, int | float)
+    return (0, value, "") if number else (1, 0.0, str(value))
