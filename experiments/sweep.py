@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from experiments import cli
 from vae_jax import sweeps
+from vae_jax.config import differing
 from vae_jax.errors import lookup
-from vae_jax.results import differing
 from vae_jax.sweeps import Outcome, Planned
 
 
@@ -64,7 +64,7 @@ def execute(
 
 def labels(planned: Sequence[Planned]) -> dict[str, str]:
     """Returns a name for each run id: the fields in which the runs differ."""
-    names = [*differing(planned), "seed"]
+    names = [*differing([entry.fields for entry in planned]), "seed"]
     return {entry.run.id: " ".join(f"{name}={entry.fields[name]}" for name in names) for entry in planned}
 
 

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -21,6 +21,12 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[prefix + name] = value
     return leaves
+
+
+def differing(flat_configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the fields, `seed` aside, that are not the same in all of some flattened configs."""
+    names = {name for fields in flat_configs for name in fields} - {"seed"}
+    return [n for n in sorted(names) if len({repr(fields.get(n)) for fields in flat_configs}) > 1]
 
 
 def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:

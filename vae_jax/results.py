@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from vae_jax.config import flatten
 from vae_jax.errors import UsageError, lookup
@@ -12,13 +12,6 @@ from vae_jax.statistics import Estimate, estimate
 
 # What a result holds beside its metrics that can be compared as well.
 COSTS = ("parameters", "flops_per_image", "epoch_seconds", "seconds", "epochs", "best_epoch")
-
-
-class HasFields(Protocol):
-    """Anything with a flat config: a finished run, or a planned one."""
-
-    @property
-    def fields(self) -> dict[str, Any]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,12 +57,6 @@ def select(rows: Sequence[Row], **fields: Any) -> list[Row]:
 def over_seeds(rows: Sequence[Row], number: str) -> Estimate:
     """Returns the mean and interval of one number over rows that differ in their seed alone."""
     return estimate([lookup("metric", number, row.numbers) for row in rows])
-
-
-def differing(rows: Sequence[HasFields]) -> list[str]:
-    """Returns the config fields, `seed` aside, that are not the same in all rows."""
-    names = {name for row in rows for name in row.fields} - {"seed"}
-    return [name for name in sorted(names) if len({repr(row.fields.get(name)) for row in rows}) > 1]
 
 
 def group(rows: Sequence[Row], by: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:

@@ -1,0 +1,25 @@
+"""Reproduce the studies: train what they need, draw their figures, check their claims.
+
+    python -m experiments.reproduce --workdir=results
+    python -m experiments.reproduce latent_map --dataset=mnist --workdir=results
+
+Exits 1 if a claim is not reproduced. Runs are shared between studies and never trained twice.
+"""
+
+from collections.abc import Sequence
+
+from experiments import bottleneck_width, cli, latent_map, latent_size, study
+
+STUDIES = {
+    "latent_size": latent_size,
+    "bottleneck_width": bottleneck_width,
+    "latent_map": latent_map,
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    return study.main(STUDIES, argv, __doc__)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,161 @@
+"""What every study shares: claims with verdicts, and running studies from the command line.
+
+A study is a module with a docstring (the question), `configs(dataset)` (the runs it needs)
+and `report(dataset, rows)` (its figures and its claims).
+"""
+
+import argparse
+import csv
+import io
+import itertools
+import math
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from matplotlib.figure import Figure
+from ml_collections import ConfigDict
+
+from configs import common
+from experiments import cli
+from experiments.sweep import execute, print_plan
+from vae_jax import figures, sweeps
+from vae_jax.config import differing, flatten
+from vae_jax.data import SOURCES
+from vae_jax.errors import UsageError, lookup
+from vae_jax.paths import make_dir, write_whole
+from vae_jax.results import Row, read
+from vae_jax.runs import Run
+from vae_jax.statistics import Estimate
+
+
+class Claim(NamedTuple):
+    """A statement about a number, and the bound that the number must keep for it to hold.
+
+    Attributes:
+      statement: in words, with what is measured.
+      estimate: mean and 95% interval of the number over seeds.
+      at_least, at_most: the bound; one of the two.
+    """
+
+    statement: str
+    estimate: Estimate
+    at_least: float = -math.inf
+    at_most: float = math.inf
+
+    @property
+    def verdict(self) -> str:
+        """'reproduced' if the whole interval keeps the bound, 'not reproduced' if none of it."""
+        low, high = self.estimate.low, self.estimate.high
+        if low >= self.at_least and high <= self.at_most:
+            return "reproduced"
+        return "not reproduced" if high < self.at_least or low > self.at_most else "inconclusive"
+
+    @property
+    def bound(self) -> str:
+        return f"≥ {self.at_least:g}" if self.at_least > -math.inf else f"≤ {self.at_most:g}"
+
+
+class Report(NamedTuple):
+    """What a study makes of its runs. `figures`: file name -> Figure."""
+
+    figures: Mapping[str, Figure]
+    claims: Sequence[Claim]
+
+
+class Study(Protocol):
+    """The module of a study."""
+
+    __name__: str
+    __doc__: str
+    configs: Callable[[str], list[ConfigDict]]
+    report: Callable[[str, Sequence[Row]], Report]
+
+
+def main(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> int:
+    """Trains what the studies need, draws their figures, prints the table of their claims."""
+    arguments = _parse(studies, argv, doc)
+    chosen = {name: studies[name] for name in arguments.studies}
+    workdir = cli.writable(arguments.workdir)
+    needed = {name: _configs(study, arguments) for name, study in chosen.items()}
+    planned = sweeps.plan(list(itertools.chain(*needed.values())), workdir)
+    if arguments.dry_run:
+        print_plan(planned)
+        return 0
+    outcomes = execute(planned, workdir, arguments.manual_dir)
+    if not all(outcome.status == "completed" for outcome in outcomes):
+        return cli.fail("no figures: some runs did not complete; the same command tries failed ones again", 1)
+    output = make_dir(workdir / "figures" / arguments.dataset)
+    claims = {}
+    for name, study in chosen.items():
+        rows = [row(entry.run) for entry in sweeps.plan(needed[name], workdir)]
+        claims[name] = _draw(study, arguments.dataset, rows, output)
+    print_claims(claims)
+    print(f"wrote {_write_claims(output, claims)}")
+    verdicts = [claim.verdict for group in claims.values() for claim in group]
+    return 1 if "not reproduced" in verdicts else 0
+
+
+def _parse(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> argparse.Namespace:
+    parser = cli.parser(doc)
+    if len(studies) > 1:
+        listed = f"of {', '.join(studies)}; default: all"
+        parser.add_argument("studies", nargs="*", metavar="STUDY", help=listed)
+    parser.add_argument("--dataset", default="digits", help=f"one of {', '.join(SOURCES)}")
+    parser.add_argument(
+        "--smoke", action="store_true", help="shrink the runs to seconds; verdicts mean nothing"
+    )
+    parser.add_argument("--dry_run", action="store_true", help="list the runs and their costs, do nothing")
+    parser.epilog = "Any field of every run's config: --config.num_epochs=5"
+    cli.add_workdir(parser)
+    arguments = parser.parse(argv)
+    arguments.studies = getattr(arguments, "studies", None) or list(studies)
+    for name in arguments.studies:
+        lookup("study", name, studies)
+    lookup("dataset", arguments.dataset, SOURCES)
+    return arguments
+
+
+def _configs(study: Study, arguments: argparse.Namespace) -> list[ConfigDict]:
+    configs = study.configs(arguments.dataset)
+    fixed = {"dataset", "seed", "latent_size", *differing([flatten(config) for config in configs])}
+    for name in fixed & set(arguments.overrides):
+        raise UsageError(f"--config.{name} cannot be set here: the study itself sets it")
+    shrunk = [common.smoke(config) for config in configs] if arguments.smoke else configs
+    return [cli.apply_overrides(config, arguments.overrides) for config in shrunk]
+
+
+def row(run: Run) -> Row:
+    """Returns a finished run as a row; raises UsageError if it is not finished."""
+    found = read(run)
+    if found is None:
+        raise UsageError(f"run '{run.path}' is not finished")
+    return found
+
+
+def _draw(study: Study, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:
+    """Writes a study's figures and returns its claims."""
+    report = study.report(dataset, rows)
+    for stem, figure in report.figures.items():
+        paths = figures.save(figure, output / stem, [row.run.id for row in rows])
+        print(f"wrote {', '.join(str(path) for path in paths)}")
+    return report.claims
+
+
+def print_claims(claims: Mapping[str, Sequence[Claim]]) -> None:
+    """Prints the table of claims: verdict, number with interval, bound, statement."""
+    print(f"\n{'verdict':<16}{'measured (95% CI over seeds)':<32}{'bound':<10}claim")
+    for study, group in claims.items():
+        for claim in group:
+            print(f"{claim.verdict:<16}{claim.estimate!s:<32}{claim.bound:<10}{study}: {claim.statement}")
+
+
+def _write_claims(output: pathlib.Path, claims: Mapping[str, Sequence[Claim]]) -> pathlib.Path:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound"])
+    for study, group in claims.items():
+        for claim in group:
+            writer.writerow([study, claim.statement, claim.verdict, *claim.estimate, claim.bound])
+    write_whole(output / "claims.csv", text.getvalue())
+    return output / "claims.csv"

@@ -1,0 +1,50 @@
+"""The post's Fig. 2: a two-dimensional latent space, every test image a dot, coloured by class."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vae_jax.figures.style import CLASS_COLORS, PAGE, style, subplots
+
+
+def latent_map(
+    maps: Mapping[str, np.ndarray], labels_N: np.ndarray, classes: Sequence[str], notes: Mapping[str, str]
+) -> Figure:
+    """Draws one panel per model.
+
+    Args:
+      maps: model -> codes, Nx2.
+      labels_N: the class of each code.
+      classes: the name of each class.
+      notes: model -> what stands under its name: purity, nearest pairs.
+    """
+    with style():
+        figure, panels = subplots(len(maps), width=PAGE, height=3.9)
+        for axes, (name, codes) in zip(panels, maps.items(), strict=True):
+            _scatter(axes, codes, labels_N, classes)
+            axes.set(xlabel="latent dimension 1", ylabel="latent dimension 2")
+            axes.set_title(f"{name}\n{notes[name]}")
+    return figure
+
+
+def _scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
+    colors = np.array(CLASS_COLORS)[labels % len(CLASS_COLORS)]
+    size = float(np.clip(6000 / len(codes), 1.5, 14))
+    order = np.random.RandomState(0).permutation(len(codes))  # no class hides all the others
+    axes.scatter(*codes[order].T, c=colors[order], s=size, linewidths=0, alpha=0.7, rasterized=True)
+    low, high = np.quantile(codes, [0.002, 0.998], axis=0)  # a few far codes would squeeze the rest
+    margin = 0.06 * (high - low)
+    axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
+    axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    outline = [patheffects.withStroke(linewidth=2.0, foreground="white")]
+    for index, name in enumerate(classes):
+        kind = {"ha": "center", "va": "center", "weight": "bold", "path_effects": outline}
+        axes.text(*_middle(codes[labels == index]), name, fontsize=8, clip_on=True, **kind)
+
+
+def _middle(codes: np.ndarray) -> np.ndarray:
+    """Returns the code nearest to the class's median: a name then never stands in a gap."""
+    return codes[np.linalg.norm(codes - np.median(codes, axis=0), axis=1).argmin()]

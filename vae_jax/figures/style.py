@@ -1,0 +1,106 @@
+"""One style for every figure: legible in a paper's column, safe for colour-blind readers."""
+
+import contextlib
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from vae_jax.paths import make_dir
+from vae_jax.statistics import Estimate
+
+COLUMN, PAGE = 3.4, 7.0  # inches
+
+# Okabe & Ito (2008), black first; then shapes, so that colour is never the only cue.
+COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+# Petroff (2021): ten colours that stay apart for colour-blind readers.
+CLASS_COLORS = (
+    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
+    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+)
+
+RC = {
+    "axes.grid": True,
+    "axes.labelsize": 8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 8,
+    "figure.dpi": 200,
+    "font.size": 8,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "pdf.fonttype": 42,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw inside this; saving keeps what was drawn."""
+    with matplotlib.rc_context(RC):
+        yield
+
+
+def subplots(columns: int, rows: int = 1, width: float = PAGE, height: float = 2.4):
+    """Returns a Figure without a window, and its axes as a flat list."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.flat)
+
+
+def curve(
+    axes: Axes, x: Sequence[float], estimates: Sequence[Estimate], label: str | None, index: int = 0
+) -> None:
+    """Draws means as a line with markers, and their 95% intervals as a band."""
+    color = COLORS[index % len(COLORS)]
+    axes.plot(x, [e.mean for e in estimates], MARKERS[index % len(MARKERS)] + "-", color=color, label=label)
+    low, high = [e.low for e in estimates], [e.high for e in estimates]
+    axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+
+
+def doubling_axis(axes: Axes, values: Sequence[float]) -> None:
+    """Makes x logarithmic with a tick at each value, written in full."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(list(values)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([f"{value:g}" for value in values])
+
+
+def log_ticks(axis: Axis) -> None:
+    """Writes 1, 2 and 5 times each power of ten in full."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def cost_axis(axes: Axes, unit: str = "") -> None:
+    """Makes x logarithmic with a few round numbers, as 2 k, 10 k or 5 ms."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    steps = (1, 2, 5) if high / low < 30 else (1, 3) if high / low < 300 else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter(EngFormatter(unit))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def save(figure: Figure, stem: pathlib.Path, run_ids: Sequence[str]) -> list[pathlib.Path]:
+    """Writes `stem`.png and `stem`.pdf; the ids of the runs behind it stand in the metadata."""
+    make_dir(stem.parent)
+    ids = json.dumps(sorted(run_ids))
+    paths = [stem.with_suffix(suffix) for suffix in (".png", ".pdf")]
+    with style():
+        figure.savefig(paths[0], metadata={"Description": f"runs {ids}"})
+        figure.savefig(paths[1], metadata={"Keywords": f"runs {ids}", "CreationDate": None})
+    return paths
