@@ -36,10 +36,11 @@ class Parser(argparse.ArgumentParser):
         return arguments
 
 
-def parser(module: ModuleType | str, **options: Any) -> Parser:
+def parser(doc: str, **options: Any) -> Parser:
     """Returns a parser whose help is the command's own docstring."""
     return Parser(
-        description=module,
+        prog=f"python -m experiments.{pathlib.Path(sys.argv[0]).stem}",
+        description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         **options,

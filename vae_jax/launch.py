@@ -63,7 +63,7 @@ def launch(
     dataset = _dataset(config.dataset, manual_dir)
     run.create(resolved_json(config, dataset.source.sha256))
     with _failure_recorded(run):
-        progress = _train(task, config, dataset, run, show)
+        progress = train(task, config, dataset, run, show)
         result = _result(task, config, dataset, run, progress)
     run.finish(result)
     if result["status"] == "completed":  # a diverged run keeps its last good state
@@ -118,7 +118,7 @@ def _failure_recorded(run: runs.Run):
         raise
 
 
-def _train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, show: Show) -> fit.Progress:
+def train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, show: Show) -> fit.Progress:
     """Trains to the end, logging and saving on the way; returns the last progress."""
     from vae_jax.tensorboard import EventWriter
 

@@ -9,6 +9,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 import re
 from typing import Any
@@ -81,7 +82,7 @@ class Run:
         text = json.dumps(content | {"digest": _digest(content)}, indent=1, sort_keys=True)
         write_whole(self.path / "result.json", text + "\n")
 
-    def metrics(self) -> list[dict[str, float]]:
+    def metrics(self) -> list[dict[str, float | None]]:
         """Returns the lines of metrics.jsonl; a last line cut short by a kill is left out."""
         path = self.path / "metrics.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
@@ -91,6 +92,8 @@ class Run:
             raise self._damaged("metrics.jsonl") from None
 
     def append_metrics(self, line: dict[str, float]) -> None:
+        """Adds a line; NaN and infinity, which JSON does not have, become null."""
+        line = {name: value if math.isfinite(value) else None for name, value in line.items()}
         with open(self.path / "metrics.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
 

@@ -1,5 +1,6 @@
 """TensorBoard event files, written with tensorboardX: no TensorFlow."""
 
+import math
 import pathlib
 from types import TracebackType
 
@@ -19,7 +20,8 @@ class EventWriter:
     def write(self, epoch: int, metrics: dict[str, float]) -> None:
         self._epoch = epoch
         for name, value in metrics.items():
-            self._writer.add_scalar(name, value, epoch)
+            if math.isfinite(value):  # TensorBoard cannot draw the others
+                self._writer.add_scalar(name, value, epoch)
 
     def write_images(self, images: dict[str, np.ndarray]) -> None:
         """Adds images of shape HxWxC with values in [0, 1]."""
