@@ -67,6 +67,11 @@ def kl_weight(hyper: Hyper, step: jax.Array) -> jax.Array:
     return hyper.beta * jnp.where(step < hyper.kl_warmup_steps, step / hyper.kl_warmup_steps, 1.0)
 
 
+def step_keys(state: TrainState) -> jax.Array:
+    """Returns three keys of this step: for the images, for z, for an epoch that begins here."""
+    return jax.random.split(jax.random.fold_in(state.key, state.step), 3)
+
+
 def all_finite(grads: Any) -> jax.Array:
     """Returns False if any number is NaN or infinite, or so large that its square is."""
     return jnp.isfinite(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(grads)))
@@ -76,7 +81,7 @@ def train_step(
     task: Task, hyper: Hyper, state: TrainState, pixels_BxHxWxC: jax.Array
 ) -> tuple[TrainState, Metrics]:
     """One gradient step on a batch of uint8 images; returns the new state and its metrics."""
-    image_key, z_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    image_key, z_key, _ = step_keys(state)
     images = task.preprocess(image_key, pixels_BxHxWxC)
 
     def loss(params):
@@ -115,8 +120,7 @@ def train_epoch(
     """
     count = len(pixels_NxHxWxC)
     steps = count // task.batch_size
-    shuffle_key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 1)
-    order = jax.random.permutation(shuffle_key, count)[: steps * task.batch_size]
+    order = jax.random.permutation(step_keys(state)[2], count)[: steps * task.batch_size]
 
     def step(state, indices):
         return train_step(task, hyper, state, pixels_NxHxWxC[indices])
