@@ -31,7 +31,7 @@ def restore(path: pathlib.Path, like: Any) -> Any:
       UsageError: the checkpoint is missing or damaged.
     """
     if not is_intact(path):
-        raise UsageError(f"checkpoint '{path}' is missing or damaged")
+        raise UsageError(f"checkpoint '{path}' is missing or damaged: delete its run and run again")
     target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     with ocp.StandardCheckpointer() as checkpointer:
         return checkpointer.restore(path.absolute(), target)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from vae_jax import build, checkpoints, cost, data, evaluate, fit, runs
+from vae_jax import __version__, build, checkpoints, cost, data, evaluate, fit, runs
 from vae_jax.config import resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.model import Autoencoder, variables
@@ -73,7 +73,7 @@ def launch(
 
 def finished_result(run: runs.Run) -> dict[str, Any] | None:
     """Returns the result of a run that is over for good; a failed one can be tried again."""
-    if not (run.path / "config.json").exists():
+    if not run.exists:
         return None
     run.config()  # raises where it is damaged
     result = run.result()
@@ -227,7 +227,6 @@ def _epoch_seconds(run: runs.Run) -> float:
 
 
 def _machine() -> dict[str, Any]:
-    packages = ("jax", "flax", "optax", "numpy", "vae_jax")
-    versions = {name: importlib.metadata.version(name) for name in packages}
-    python = sys.version.split()[0]
-    return {"versions": {"python": python} | versions, "device": jax.devices()[0].device_kind}
+    versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax", "numpy")}
+    own = {"python": sys.version.split()[0], "vae_jax": __version__}
+    return {"versions": own | versions, "device": jax.devices()[0].device_kind}

@@ -27,6 +27,8 @@ class Row:
 
 def read(run: Run) -> Row | None:
     """Returns the row of a run, or None where it is not over; UsageError where it is damaged."""
+    if not run.exists:
+        return None
     config, _ = run.config()
     result = run.result()
     if result is None:

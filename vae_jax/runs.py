@@ -42,10 +42,15 @@ class Run:
     def checkpoints(self) -> pathlib.Path:
         return self.path / "checkpoints"
 
+    @property
+    def exists(self) -> bool:
+        """Whether its first file is in place: a kill can leave a directory without it."""
+        return (self.path / "config.json").exists()
+
     def create(self, text: str) -> None:
         """Makes the directory and its config.json, of which `text` is the content."""
         make_dir(self.path)
-        if not (self.path / "config.json").exists():
+        if not self.exists:
             write_whole(self.path / "config.json", text)
 
     def config(self) -> tuple[ConfigDict, str]:

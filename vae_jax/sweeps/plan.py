@@ -63,4 +63,4 @@ def _state(run: runs.Run) -> str:
         return "damaged"
     if result is not None:
         return result["status"]
-    return "started" if run.path.exists() else "new"
+    return "started" if run.exists else "new"
