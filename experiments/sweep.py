@@ -16,6 +16,7 @@ from experiments import cli
 from vae_jax import sweeps
 from vae_jax.config import differing
 from vae_jax.errors import lookup
+from vae_jax.launch import load_dataset
 from vae_jax.sweeps import Outcome, Planned
 
 
@@ -45,6 +46,8 @@ def execute(
     executor: str = "local",
 ) -> list[Outcome]:
     """Runs a plan with a progress bar, prints a line for every run that fails, and a count."""
+    for name in {entry.config.dataset for entry in planned if entry.state != "completed"}:
+        load_dataset(name, manual_dir)  # missing data then stops the sweep, not every run of it
     names = labels(planned)
     outcomes: list[Outcome] = []
     with cli.progress_bar("sweep", 1) as bar:

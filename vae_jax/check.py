@@ -4,6 +4,8 @@ Each rule raises UsageError with one line that names the field and a way out.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -27,29 +29,46 @@ NAMES = {
     "optimizer.name": optimizers.DIRECTIONS,
     "schedule": optimizers.SCHEDULES,
 }
+WHOLE = (
+    *("seed", "latent_size", "bottleneck_width", "batch_size", "num_epochs", "kl_warmup_epochs"),
+    *("early_stopping_patience", "evaluation.iwae_samples", "evaluation.neighbors"),
+)
+NUMBERS = (*("learning_rate", "beta", "sigma", "optimizer.weight_decay", "optimizer.max_grad_norm"),)
+SIZES = ("encoder.hidden_sizes", "decoder.hidden_sizes")
 POSITIVE = (
     *("latent_size", "bottleneck_width", "batch_size", "num_epochs", "learning_rate"),
     *("evaluation.iwae_samples", "evaluation.neighbors"),
 )
-NOT_NEGATIVE = (
-    *("seed", "beta", "sigma", "kl_warmup_epochs", "early_stopping_patience"),
-    *("optimizer.weight_decay", "optimizer.max_grad_norm"),
-)
 
 
 def check(config: ConfigDict) -> None:
-    """Raises UsageError unless every field is valid and the parts fit together."""
+    """Raises UsageError unless every field is there and valid, and the parts fit together."""
     fields = flatten(config)
+    _check_fields(fields)
     for name, table in NAMES.items():
         lookup(name, fields[name], table)
     for name in POSITIVE:
         _require(fields[name] > 0, f"{name} must be greater than 0, not {fields[name]}")
-    for name in NOT_NEGATIVE:
+    for name in (*WHOLE, *NUMBERS):
         _require(fields[name] >= 0, f"{name} must not be negative, not {fields[name]}")
     _check_seed(config)
     _check_sizes(config)
     _check_autoencoder(config)
     _check_likelihood(config)
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """A config file of the user's own can lack a field, misspell one, or give it another type."""
+    kinds = dict.fromkeys(NAMES, (str,)) | dict.fromkeys(WHOLE, (int,))
+    kinds |= dict.fromkeys(NUMBERS, (float, int)) | dict.fromkeys(SIZES, (tuple,))
+    for name in fields:
+        lookup("config key", name, kinds)
+    for name, types in kinds.items():
+        _require(name in fields, f"the config has no field '{name}'")
+        _require(
+            type(fields[name]) in types,
+            f"config key '{name}' must be of type {types[0].__name__}, not {fields[name]!r}",
+        )
 
 
 def _require(holds: bool, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints: orbax behind three functions, with a digest so that damage is noticed.
+"""Checkpoints: orbax behind a few functions, with a digest so that damage is noticed.
 
 checkpoints/000120/        a pytree, written by orbax
 checkpoints/000120.sha256  of every file in it, written last: without it there is nothing
@@ -7,6 +7,7 @@ checkpoints/000120.sha256  of every file in it, written last: without it there i
 import hashlib
 import pathlib
 import shutil
+import sys
 from typing import Any
 
 import jax
@@ -35,6 +36,35 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     with ocp.StandardCheckpointer() as checkpointer:
         return checkpointer.restore(path.absolute(), target)
+
+
+def save_epoch(folder: pathlib.Path, epoch: int, tree: Any) -> None:
+    """Writes a numbered checkpoint and keeps two: if the newest is damaged, there is the other."""
+    save(folder / f"{epoch:06d}", tree)
+    keep(folder, 2)
+
+
+def keep(folder: pathlib.Path, count: int) -> None:
+    """Deletes all but the newest `count` numbered checkpoints."""
+    found = saved(folder)
+    for old in found[: max(len(found) - count, 0)]:
+        delete(old)
+
+
+def restore_newest(folder: pathlib.Path, fresh: Any) -> Any:
+    """Returns the newest intact numbered checkpoint, or `fresh` where there is none at all.
+
+    Raises:
+      UsageError: there are some, but all of them are damaged.
+    """
+    found = saved(folder)
+    for path in reversed(found):
+        if is_intact(path):
+            return restore(path, fresh)
+        print(f"checkpoint '{path}' is damaged: looking for the one before", file=sys.stderr)
+    if found:
+        raise UsageError(f"no intact checkpoint in '{folder}': delete '{folder.parent}' and run again")
+    return fresh
 
 
 def is_intact(path: pathlib.Path) -> bool:

@@ -60,14 +60,14 @@ def launch(
     run = runs.find(workdir, config, data.source(config.dataset).sha256)
     if done := finished_result(run):
         return run, done
-    dataset = _dataset(config.dataset, manual_dir)
+    dataset = load_dataset(config.dataset, manual_dir)
     run.create(resolved_json(config, dataset.source.sha256))
     with _failure_recorded(run):
         progress = train(task, config, dataset, run, show)
         result = _result(task, config, dataset, run, progress)
     run.finish(result)
     if result["status"] == "completed":  # a diverged run keeps its last good state
-        _keep_checkpoints(run, 0)
+        checkpoints.keep(run.checkpoints, 0)
     return run, result
 
 
@@ -89,14 +89,15 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     config, _ = run.config()
     if finished_result(run) is None:
         raise UsageError(f"run '{run.path}' is not finished")
-    task, dataset = build.task(config), _dataset(config.dataset, manual_dir)
+    task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
     like = fit.start(task, config.seed, _images(task, dataset)).best_params
     params = checkpoints.restore(run.checkpoints / "best", like)
     return Trained(task.model, variables(params, config.sigma), dataset, task.preprocess)
 
 
 @functools.lru_cache(maxsize=2)
-def _dataset(name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
+def load_dataset(name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
+    """Returns `data.load`, kept for the next run of this process."""
     return data.load(name, manual_dir)
 
 
@@ -123,7 +124,7 @@ def train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, 
     from vae_jax.tensorboard import EventWriter
 
     images = _images(task, dataset)
-    progress = _resume(run, fit.start(task, config.seed, images))
+    progress = checkpoints.restore_newest(run.checkpoints, fit.start(task, config.seed, images))
     run.rewind_metrics(int(progress.epoch))
     limits = fit.Limits(config.num_epochs, config.early_stopping_patience, config.kl_warmup_epochs)
     saved_at = time.perf_counter()
@@ -134,10 +135,11 @@ def train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, 
             events.write(int(progress.epoch), metrics)
             show(progress, metrics)
             if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
-                _save(run, progress)
+                checkpoints.save_epoch(run.checkpoints, int(progress.epoch), progress)
                 saved_at = time.perf_counter()
         events.write_images(_pictures(task, config, progress, images))
-    _save(run, progress)  # a kill during the evaluation then loses no training
+    # A kill during the evaluation then loses no training.
+    checkpoints.save_epoch(run.checkpoints, int(progress.epoch), progress)
     checkpoints.save(run.checkpoints / "best", progress.best_params)
     return progress
 
@@ -145,30 +147,6 @@ def train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, 
 def _line(progress: fit.Progress, metrics: dict[str, float]) -> dict[str, float]:
     where = {"step": int(progress.state.step), "epoch": int(progress.epoch)}
     return where | {"seconds": round(float(progress.seconds), 4)} | metrics
-
-
-def _save(run: runs.Run, progress: fit.Progress) -> None:
-    """Keeps two: if the newest is damaged, there is the one before."""
-    checkpoints.save(run.checkpoints / f"{int(progress.epoch):06d}", progress)
-    _keep_checkpoints(run, 2)
-
-
-def _keep_checkpoints(run: runs.Run, count: int) -> None:
-    found = checkpoints.saved(run.checkpoints)
-    for old in found[: len(found) - count]:
-        checkpoints.delete(old)
-
-
-def _resume(run: runs.Run, fresh: fit.Progress) -> fit.Progress:
-    """Returns the newest intact checkpoint, or `fresh` where there is none at all."""
-    found = checkpoints.saved(run.checkpoints)
-    for path in reversed(found):
-        if checkpoints.is_intact(path):
-            return checkpoints.restore(path, fresh)
-        print(f"checkpoint '{path}' is damaged: looking for the one before", file=sys.stderr)
-    if found:
-        raise UsageError(f"no intact checkpoint in '{run.checkpoints}': delete '{run.path}' and run again")
-    return fresh
 
 
 def _pictures(
