@@ -65,8 +65,8 @@ def _pca(dataset: str, sizes: Sequence[int]) -> list[float]:
 def _claims(rows: Sequence[Row], sizes: Sequence[int], pca: dict[int, float]) -> list[Claim]:
     errors = {name: _by_seed(rows, name, "test/mse") for name in FAMILIES}
     nlls = _by_seed(rows, "VAE", "test/nll")
-    small, widest = [size for size in sizes if size <= 8], sizes[-1]
-    costs = [v[widest] / a[widest] for a, v in zip(errors["autoencoder"], errors["VAE"], strict=True)]
+    small = [size for size in sizes if size <= 8]
+    pairs = list(zip(errors["autoencoder"], errors["VAE"], strict=True))
     return [
         Claim(
             f"the autoencoder beats PCA at each size up to {small[-1]} (largest of its error / PCA's)",
@@ -74,14 +74,15 @@ def _claims(rows: Sequence[Row], sizes: Sequence[int], pca: dict[int, float]) ->
             at_most=1.0,
         ),
         Claim(
-            f"each doubling of its code up to {widest} lowers its error (largest of error after / before)",
+            f"each doubling of its code up to {sizes[-1]} lowers its error (largest of error after / before)",
             estimate(_worst_doubling(errors["autoencoder"], sizes, lambda a, b: b / a)),
             at_most=1.0,
         ),
         Claim(
-            f"at size {widest} the prior costs the VAE accuracy (its error / the autoencoder's)",
-            estimate(costs),
-            at_least=1.0,
+            f"a VAE of learned σ rebuilds as well at each size up to {small[-1]} (largest of its error / the "
+            "autoencoder's)",
+            estimate([max(v[size] / a[size] for size in small) for a, v in pairs]),
+            at_most=1.1,
         ),
         Claim(
             "more dimensions than needed do not hurt the VAE (largest rise of −log p(x) on doubling, nats)",

@@ -151,11 +151,14 @@ def print_claims(claims: Mapping[str, Sequence[Claim]]) -> None:
 
 
 def _write_claims(output: pathlib.Path, claims: Mapping[str, Sequence[Claim]]) -> pathlib.Path:
-    text = io.StringIO()
+    """Writes claims.csv; rows of studies that were not asked for this time stay."""
+    path, text = output / "claims.csv", io.StringIO()
+    kept = list(csv.reader(path.read_text().splitlines()))[1:] if path.exists() else []
+    rows = [row for row in kept if row and row[0] not in claims]
+    for study, group in claims.items():
+        rows += [[study, c.statement, c.verdict, *c.estimate, c.bound] for c in group]
     writer = csv.writer(text)
     writer.writerow(["study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound"])
-    for study, group in claims.items():
-        for claim in group:
-            writer.writerow([study, claim.statement, claim.verdict, *claim.estimate, claim.bound])
-    write_whole(output / "claims.csv", text.getvalue())
-    return output / "claims.csv"
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+    return path

@@ -40,11 +40,23 @@ def _scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, classes: Sequenc
     axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
     axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
     outline = [patheffects.withStroke(linewidth=2.0, foreground="white")]
-    for index, name in enumerate(classes):
-        kind = {"ha": "center", "va": "center", "weight": "bold", "path_effects": outline}
-        axes.text(*_middle(codes[labels == index]), name, fontsize=8, clip_on=True, **kind)
+    kind = {"ha": "center", "va": "center", "weight": "bold", "path_effects": outline}
+    for name, place in zip(classes, _homes(codes, labels, len(classes)), strict=True):
+        axes.text(*place, name, fontsize=8, clip_on=True, **kind)
 
 
-def _middle(codes: np.ndarray) -> np.ndarray:
-    """Returns the code nearest to the class's median: a name then never stands in a gap."""
-    return codes[np.linalg.norm(codes - np.median(codes, axis=0), axis=1).argmin()]
+def _homes(codes: np.ndarray, labels: np.ndarray, classes: int) -> list[np.ndarray]:
+    """Returns a code of each class for its name to stand on: where it is most among itself.
+
+    The middle of a class can lie in a gap, or where another class covers it.
+    """
+    from sklearn.neighbors import NearestNeighbors  # 0.9 s: only where it is needed
+
+    found = NearestNeighbors(n_neighbors=max(len(codes) // 100, 5)).fit(codes).kneighbors(codes)[1]
+    share = (labels[found] == labels[:, None]).mean(1)
+    homes = []
+    for members in (np.flatnonzero(labels == index) for index in range(classes)):
+        away = np.linalg.norm(codes[members] - np.median(codes[members], axis=0), axis=1)
+        among_itself = share[members] >= 0.9 * share[members].max()
+        homes.append(codes[members[np.where(among_itself, away, np.inf).argmin()]])
+    return homes
