@@ -27,6 +27,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.decoder.output_activation = "sigmoid"
     if "linear" in given:
         config.encoder.net = config.decoder.net = "linear"
+        config.bottleneck_width = 0
         config.decoder.output_activation = "identity"
     if "conv" in given:
         common.use_convolutions(config)

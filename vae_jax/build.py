@@ -21,7 +21,7 @@ def task(config: ConfigDict) -> Task:
     source = data.source(config.dataset)
     return Task(
         model=model(config, source.image_shape),
-        objective=objectives.OBJECTIVES[config.objective],
+        loss=objectives.OBJECTIVES[config.objective].loss,
         optimizer=optimizers.Optimizer(**config.optimizer.to_dict()),
         schedule=optimizers.SCHEDULES[config.schedule],
         preprocess=data.Preprocess(config.binarize, source.max_value),

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from vae_jax import data, likelihoods, nets, objectives, optimizers, posteriors, priors
 from vae_jax.config import flatten
 from vae_jax.errors import UsageError, lookup
+from vae_jax.evaluate.knn import REFERENCES
 
 NAMES = {
     "dataset": data.SOURCES,
@@ -33,10 +34,13 @@ WHOLE = (
     *("seed", "latent_size", "bottleneck_width", "batch_size", "num_epochs", "kl_warmup_epochs"),
     *("early_stopping_patience", "evaluation.iwae_samples", "evaluation.neighbors"),
 )
-NUMBERS = (*("learning_rate", "beta", "sigma", "optimizer.weight_decay", "optimizer.max_grad_norm"),)
+NUMBERS = (
+    *("learning_rate", "beta", "sigma", "optimizer.b1", "optimizer.b2", "optimizer.eps"),
+    *("optimizer.weight_decay", "optimizer.max_grad_norm"),
+)
 SIZES = ("encoder.hidden_sizes", "decoder.hidden_sizes")
 POSITIVE = (
-    *("latent_size", "bottleneck_width", "batch_size", "num_epochs", "learning_rate"),
+    *("latent_size", "batch_size", "num_epochs", "learning_rate"),
     *("evaluation.iwae_samples", "evaluation.neighbors"),
 )
 
@@ -44,7 +48,7 @@ POSITIVE = (
 def check(config: ConfigDict) -> None:
     """Raises UsageError unless every field is there and valid, and the parts fit together."""
     fields = flatten(config)
-    _check_fields(fields)
+    check_fields(fields)
     for name, table in NAMES.items():
         lookup(name, fields[name], table)
     for name in POSITIVE:
@@ -53,14 +57,14 @@ def check(config: ConfigDict) -> None:
         _require(fields[name] >= 0, f"{name} must not be negative, not {fields[name]}")
     _check_seed(config)
     _check_sizes(config)
-    _check_autoencoder(config)
+    _check_code(config)
     _check_likelihood(config)
 
 
-def _check_fields(fields: Mapping[str, Any]) -> None:
+def check_fields(fields: Mapping[str, Any]) -> None:
     """A config file of the user's own can lack a field, misspell one, or give it another type."""
     kinds = dict.fromkeys(NAMES, (str,)) | dict.fromkeys(WHOLE, (int,))
-    kinds |= dict.fromkeys(NUMBERS, (float, int)) | dict.fromkeys(SIZES, (tuple,))
+    kinds |= dict.fromkeys(NUMBERS, (float,)) | dict.fromkeys(SIZES, (tuple,))
     for name in fields:
         lookup("config key", name, kinds)
     for name, types in kinds.items():
@@ -77,7 +81,7 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _check_seed(config: ConfigDict) -> None:
-    _require(config.seed < 2**32, f"seed must be below 2**32, not {config.seed}")
+    _require(config.seed < 2**31, f"seed must be below 2**31, not {config.seed}")
 
 
 def _check_sizes(config: ConfigDict) -> None:
@@ -93,8 +97,33 @@ def _check_sizes(config: ConfigDict) -> None:
         f"batch_size must be at most {source.sizes[0]}, the training images of "
         f"{config.dataset}, not {config.batch_size}",
     )
+    _check_evaluation(config, source.sizes[0])
+    _check_bottleneck(config)
     for side in ("encoder", "decoder"):
         _check_hidden_sizes(side, config[side], config.bottleneck_width)
+
+
+def _check_evaluation(config: ConfigDict, train_images: int) -> None:
+    codes = min(REFERENCES, train_images)
+    _require(
+        config.evaluation.neighbors <= codes,
+        f"evaluation.neighbors must be at most {codes}, the training codes looked at, "
+        f"not {config.evaluation.neighbors}",
+    )
+    _require(
+        config.kl_warmup_epochs <= config.num_epochs,
+        f"kl_warmup_epochs must be at most num_epochs = {config.num_epochs}, or beta is never reached, "
+        f"not {config.kl_warmup_epochs}",
+    )
+
+
+def _check_bottleneck(config: ConfigDict) -> None:
+    """A field that has no effect must not make runs that differ in it alone."""
+    width = config.bottleneck_width
+    if {config.encoder.net, config.decoder.net} == {"linear"}:
+        _require(width == 0, f"bottleneck_width must be 0 with net=linear on both sides, not {width}")
+    else:
+        _require(width > 0, f"bottleneck_width must be greater than 0, not {width}")
 
 
 def _check_hidden_sizes(side: str, part: ConfigDict, width: int) -> None:
@@ -113,55 +142,56 @@ def _check_hidden_sizes(side: str, part: ConfigDict, width: int) -> None:
         )
 
 
-def _check_autoencoder(config: ConfigDict) -> None:
+def _check_code(config: ConfigDict) -> None:
     """A plain autoencoder has neither prior nor KL; a variational one has both."""
-    plain = config.posterior == "delta"
-    prior = "none" if plain else "standard_normal"
-    _require(
-        config.prior == prior,
-        f"posterior={config.posterior} needs prior={prior}, not {config.prior}",
-    )
-    fitting = ("mse", "reconstruction") if plain else ("elbo",)
-    _require(
-        config.objective in fitting,
-        f"posterior={config.posterior} needs objective={' or '.join(fitting)}, not {config.objective}",
-    )
+    variational = posteriors.POSTERIORS[config.posterior].is_random
+    fitting = {
+        "prior": [name for name, prior in priors.PRIORS.items() if prior.is_random == variational],
+        "objective": [
+            n for n, objective in objectives.OBJECTIVES.items() if objective.uses_kl == variational
+        ],
+    }
+    for name, choices in fitting.items():
+        _require(
+            config[name] in choices,
+            f"posterior={config.posterior} needs {name}={' or '.join(choices)}, not {config[name]}",
+        )
     for name in ("beta", "kl_warmup_epochs"):
         _require(
-            not (plain and config[name]),
-            f"{name} must be 0 with posterior=delta, which has no KL term, not {config[name]}",
+            variational or not config[name],
+            f"{name} must be 0 with posterior={config.posterior}, which has no KL term, not {config[name]}",
         )
     _require(
-        plain or config.encoder.output_activation == "identity",
-        "encoder.output_activation must be identity with posterior=gaussian: the outputs are "
-        "a mean and a log-variance",
+        not variational or config.encoder.output_activation == "identity",
+        f"encoder.output_activation must be identity with posterior={config.posterior}: the outputs are "
+        "parameters of a distribution",
     )
 
 
 def _check_likelihood(config: ConfigDict) -> None:
-    bernoulli, binary = config.likelihood == "bernoulli", config.binarize != "none"
-    if bernoulli:
-        _require(
-            binary,
-            "likelihood=bernoulli needs binary pixels, on grey ones it is no likelihood: set "
-            "binarize=sampled (the same expected loss) or threshold",
-        )
-        _require(
-            config.decoder.output_activation == "identity",
-            "decoder.output_activation must be identity with likelihood=bernoulli: the outputs are logits",
-        )
-        _require(config.sigma == 0, f"sigma must be 0 with likelihood=bernoulli, not {config.sigma}")
-        return
+    head, name = likelihoods.LIKELIHOODS[config.likelihood], config.likelihood
+    uses_likelihood = objectives.OBJECTIVES[config.objective].uses_likelihood
+    binary = config.binarize != "none"
     _require(
-        config.sigma > 0,
-        f"sigma must be greater than 0 with likelihood={config.likelihood}, not {config.sigma}",
+        head.pixels == "real" or binary,
+        f"likelihood={name} needs binary pixels, on grey ones it is no likelihood: set "
+        "binarize=sampled (the same expected loss) or threshold",
     )
     _require(
-        not binary or config.objective == "mse",
-        f"likelihood={config.likelihood} is a density, meaningless on binary pixels: set "
-        "likelihood=bernoulli or binarize=none",
+        head.pixels == "real" or config.decoder.output_activation == "identity",
+        f"decoder.output_activation must be identity with likelihood={name}: the outputs are logits",
     )
     _require(
-        (config.likelihood, config.objective) != ("gaussian_learned", "mse"),
-        "objective=mse does not train σ: set likelihood=gaussian or objective=reconstruction",
+        head.pixels == "binary" or not (binary and uses_likelihood),
+        f"likelihood={name} is a density, meaningless on binary pixels: set likelihood=bernoulli or "
+        "binarize=none",
+    )
+    bound = "greater than 0" if head.has_sigma else "0"
+    _require(
+        (config.sigma > 0) == head.has_sigma,
+        f"sigma must be {bound} with likelihood={name}, not {config.sigma}",
+    )
+    _require(
+        uses_likelihood or not head.learns_sigma,
+        f"objective={config.objective} does not train σ: set likelihood=gaussian or another objective",
     )

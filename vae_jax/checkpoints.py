@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 import jax
-import orbax.checkpoint as ocp
+import numpy as np
 
 from vae_jax.errors import UsageError
 from vae_jax.paths import write_whole
@@ -19,9 +19,11 @@ from vae_jax.paths import write_whole
 
 def save(path: pathlib.Path, tree: Any) -> None:
     """Writes `tree` at `path`, whole or not at all."""
+    import orbax.checkpoint as ocp  # 0.2 s: only where it is needed
+
     delete(path)
     with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(path.absolute(), tree, force=True)
+        checkpointer.save(path.absolute(), _as_arrays(tree), force=True)
     write_whole(_digest_path(path), _digest(path))
 
 
@@ -33,22 +35,38 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     """
     if not is_intact(path):
         raise UsageError(f"checkpoint '{path}' is missing or damaged: delete its run and run again")
-    target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-    with ocp.StandardCheckpointer() as checkpointer:
-        return checkpointer.restore(path.absolute(), target)
+    import orbax.checkpoint as ocp
+
+    target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_arrays(like))
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            return checkpointer.restore(path.absolute(), target)
+    except Exception as error:  # orbax and tensorstore each have their own
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UsageError(
+            f"checkpoint '{path}' does not fit this version ({reason}): delete its run"
+        ) from error
+
+
+def _as_arrays(tree: Any) -> Any:
+    """Orbax takes NumPy's arrays, not its scalars, which is what arithmetic on 0-d arrays gives."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, np.generic) else leaf, tree)
 
 
 def save_epoch(folder: pathlib.Path, epoch: int, tree: Any) -> None:
     """Writes a numbered checkpoint and keeps two: if the newest is damaged, there is the other."""
-    save(folder / f"{epoch:06d}", tree)
+    path = folder / f"{epoch:06d}"
+    if not is_intact(path):  # a run that is resumed after its last epoch has it already
+        save(path, tree)
     keep(folder, 2)
 
 
 def keep(folder: pathlib.Path, count: int) -> None:
-    """Deletes all but the newest `count` numbered checkpoints."""
-    found = saved(folder)
-    for old in found[: max(len(found) - count, 0)]:
-        delete(old)
+    """Deletes all but `best` and the newest `count` numbered checkpoints, half-written ones too."""
+    kept = {"best", *(path.name for path in saved(folder)[::-1][:count])}
+    names = {entry.name.removesuffix(".sha256") for entry in folder.glob("*")}
+    for name in names - kept:
+        delete(folder / name)
 
 
 def restore_newest(folder: pathlib.Path, fresh: Any) -> Any:
@@ -57,6 +75,7 @@ def restore_newest(folder: pathlib.Path, fresh: Any) -> Any:
     Raises:
       UsageError: there are some, but all of them are damaged.
     """
+    keep(folder, 2)  # without what a kill left half-written
     found = saved(folder)
     for path in reversed(found):
         if is_intact(path):
@@ -69,7 +88,7 @@ def restore_newest(folder: pathlib.Path, fresh: Any) -> Any:
 
 def is_intact(path: pathlib.Path) -> bool:
     digest = _digest_path(path)
-    return digest.is_file() and path.is_dir() and digest.read_text() == _digest(path)
+    return digest.is_file() and path.is_dir() and digest.read_bytes() == _digest(path).encode()
 
 
 def delete(path: pathlib.Path) -> None:

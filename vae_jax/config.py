@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from vae_jax.errors import UsageError, suggestion
@@ -80,6 +81,7 @@ def _groups(name: str, fields: Mapping[str, Any]) -> str:
 
 
 def _cast(name: str, value: Any, like: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value  # from np.logspace, say
     if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if isinstance(like, tuple):

@@ -28,8 +28,7 @@ def cost(task: Task, image_shape: tuple[int, int, int]) -> Cost:
     """Returns the cost of `task` on images of shape (H, W, C)."""
     pixels = jax.ShapeDtypeStruct((task.batch_size, *image_shape), jnp.uint8)
     state = jax.eval_shape(functools.partial(init_state, task), jax.random.key(0), pixels)
-    scalar = jax.ShapeDtypeStruct((), jnp.float32)
-    hyper = Hyper(*[scalar] * 5)
+    hyper = Hyper(*[jax.ShapeDtypeStruct((), jnp.float32) for _ in dataclasses.fields(Hyper)])
     lowered = jax.jit(functools.partial(train_step, task)).lower(hyper, state, pixels)
     flops = (lowered.cost_analysis() or {}).get("flops", math.nan)
     parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params))

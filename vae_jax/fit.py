@@ -21,8 +21,10 @@ class Progress:
       state: parameters, optimiser state and random key after `epoch` epochs.
       best_params: the parameters with the lowest validation loss, at `best_epoch`.
       best_loss: that loss, with the KL at its full weight.
-      epoch: number of epochs done.
+      epoch: number of epochs begun; all are complete but the last of a diverged run.
       seconds: spent in them, compilation included.
+      diverged_step: where NaN or infinity came up, else -1. `state` is then the one after the
+        last epoch whose losses were all finite.
     """
 
     state: TrainState
@@ -31,6 +33,11 @@ class Progress:
     best_epoch: np.ndarray
     epoch: np.ndarray
     seconds: np.ndarray
+    diverged_step: np.ndarray
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self.diverged_step >= 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,15 +60,21 @@ class Images:
 def start(task: Task, seed: int, images: Images) -> Progress:
     """Returns the progress before the first epoch."""
     state = init_state(task, jax.random.key(seed), images.train[:1])
-    zero = np.zeros((), np.int32)
-    best_params = jax.tree.map(jnp.copy, state.params)  # the state's own buffers are donated
-    return Progress(state, best_params, np.float32(np.inf), zero, zero, np.zeros(()))
+    return Progress(
+        state=state,
+        best_params=copy(state.params),  # the state's own buffers are donated
+        best_loss=np.full((), np.inf, np.float32),
+        best_epoch=np.zeros((), np.int32),
+        epoch=np.zeros((), np.int32),
+        seconds=np.zeros(()),
+        diverged_step=np.full((), -1, np.int32),
+    )
 
 
 def finished(progress: Progress, limits: Limits) -> bool:
     waited = progress.epoch - max(progress.best_epoch, limits.kl_warmup_epochs)
     too_long = limits.patience > 0 and waited >= limits.patience
-    return progress.epoch >= limits.num_epochs or too_long or not progress.state.alive
+    return progress.epoch >= limits.num_epochs or too_long or progress.diverged
 
 
 def epochs(
@@ -80,19 +93,30 @@ def epochs(
 
 def _epoch(task: Task, hyper: Hyper, images: Images, progress: Progress) -> tuple[Progress, dict[str, float]]:
     began = time.perf_counter()
+    last_good = copy(progress.state)
     state, train = train_epoch(task, hyper, progress.state, images.train)
-    # One key for every epoch: validation losses then differ by the parameters alone.
-    valid = validate(task, hyper, state.params, images.valid, jax.random.key(0))
+    valid = validate(task, hyper, state.params, images.valid, validation_key())
     train, valid = jax.device_get((train, valid))
-    progress = progress.replace(state=state, epoch=progress.epoch + np.int32(1))
-    if valid["loss"] < progress.best_loss:
+    progress = progress.replace(state=state, epoch=progress.epoch + 1)
+    if not (state.alive and np.isfinite(valid["loss"])):
+        progress = progress.replace(state=last_good, diverged_step=np.asarray(state.step))
+    elif valid["loss"] < progress.best_loss:
         progress = progress.replace(
-            best_params=jax.tree.map(jnp.copy, state.params),
-            best_loss=np.float32(valid["loss"]),
-            best_epoch=progress.epoch,
+            best_params=copy(state.params), best_loss=valid["loss"], best_epoch=progress.epoch
         )
     progress = progress.replace(seconds=progress.seconds + time.perf_counter() - began)
     return progress, _named("train", train) | _named("valid", valid)
+
+
+def validation_key() -> jax.Array:
+    """One key for every epoch and run: validation losses then differ by the parameters alone."""
+    return jax.random.fold_in(jax.random.key(0), 1)
+
+
+@jax.jit
+def copy(tree: Any) -> Any:
+    """Returns buffers of their own for a tree whose buffers are about to be donated."""
+    return jax.tree.map(jnp.copy, tree)
 
 
 def _named(prefix: str, metrics: dict[str, np.ndarray]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pathlib
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from vae_jax import __version__, build, checkpoints, cost, data, evaluate, fit, 
 from vae_jax.config import resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.model import Autoencoder, variables
-from vae_jax.train import Task
+from vae_jax.train import Task, init_state
 
 CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill
 Show = Callable[[fit.Progress, dict[str, float]], None]
@@ -59,16 +60,22 @@ def launch(
     task = build.task(config)
     run = runs.find(workdir, config, data.source(config.dataset).sha256)
     if done := finished_result(run):
+        _tidy(run, done)
         return run, done
     dataset = load_dataset(config.dataset, manual_dir)
     run.create(resolved_json(config, dataset.source.sha256))
-    with _failure_recorded(run):
+    with run.lock(), _failure_recorded(run):
+        run.reopen()
         progress = train(task, config, dataset, run, show)
         result = _result(task, config, dataset, run, progress)
-    run.finish(result)
-    if result["status"] == "completed":  # a diverged run keeps its last good state
-        checkpoints.keep(run.checkpoints, 0)
+        run.finish(result)
+    _tidy(run, result)
     return run, result
+
+
+def _tidy(run: runs.Run, result: dict[str, Any]) -> None:
+    """Deletes what only an unfinished run needs; a diverged one keeps its last good state."""
+    checkpoints.keep(run.checkpoints, 1 if result["status"] == "diverged" else 0)
 
 
 def finished_result(run: runs.Run) -> dict[str, Any] | None:
@@ -90,7 +97,8 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     if finished_result(run) is None:
         raise UsageError(f"run '{run.path}' is not finished")
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
-    like = fit.start(task, config.seed, _images(task, dataset)).best_params
+    pixels = dataset.train.images[: config.batch_size]
+    like = jax.eval_shape(functools.partial(init_state, task), jax.random.key(0), pixels).params
     params = checkpoints.restore(run.checkpoints / "best", like)
     return Trained(task.model, variables(params, config.sigma), dataset, task.preprocess)
 
@@ -102,7 +110,7 @@ def load_dataset(name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
 
 
 def _images(task: Task, dataset: data.Dataset) -> fit.Images:
-    valid = data.draw_once(task.preprocess, dataset.valid.images)
+    valid = data.draw_once(task.preprocess, dataset.valid.images, "valid")
     return fit.Images(train=jnp.asarray(dataset.train.images), valid=jnp.asarray(valid))
 
 
@@ -115,7 +123,8 @@ def _failure_recorded(run: runs.Run):
         raise
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk: the error on its way up says more
-            run.finish({"status": "failed", "error": f"{type(error).__name__}: {error}"})
+            told = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+            run.finish({"status": "failed"} | told | _machine())
         raise
 
 
@@ -135,17 +144,22 @@ def train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, 
             events.write(int(progress.epoch), metrics)
             show(progress, metrics)
             if time.perf_counter() - saved_at > CHECKPOINT_SECONDS:
-                checkpoints.save_epoch(run.checkpoints, int(progress.epoch), progress)
+                _save(run, progress)
                 saved_at = time.perf_counter()
-        events.write_images(_pictures(task, config, progress, images))
-    # A kill during the evaluation then loses no training.
-    checkpoints.save_epoch(run.checkpoints, int(progress.epoch), progress)
+        events.write_images(int(progress.epoch), _pictures(task, config, progress, images))
+    _save(run, progress)  # a kill during the evaluation then loses no training
     checkpoints.save(run.checkpoints / "best", progress.best_params)
     return progress
 
 
+def _save(run: runs.Run, progress: fit.Progress) -> None:
+    run.sync_metrics()
+    checkpoints.save_epoch(run.checkpoints, int(progress.epoch), progress)
+
+
 def _line(progress: fit.Progress, metrics: dict[str, float]) -> dict[str, float]:
-    where = {"step": int(progress.state.step), "epoch": int(progress.epoch)}
+    step = progress.diverged_step if progress.diverged else progress.state.step
+    where = {"step": int(step), "epoch": int(progress.epoch)}
     return where | {"seconds": round(float(progress.seconds), 4)} | metrics
 
 
@@ -165,12 +179,11 @@ def _result(
 ) -> dict[str, Any]:
     """Returns the content of result.json; a diverged run has no metrics."""
     began = time.perf_counter()
-    alive = bool(progress.state.alive)
-    metrics = _test_metrics(task, config, dataset, progress) if alive else {}
+    metrics = {} if progress.diverged else _test_metrics(task, config, dataset, progress)
     price = cost.cost(task, dataset.source.image_shape)
     return {
-        "status": "completed" if alive else "diverged",
-        "diverged_step": None if alive else int(progress.state.step),
+        "status": "diverged" if progress.diverged else "completed",
+        "diverged_step": int(progress.diverged_step) if progress.diverged else None,
         "metrics": metrics,
         "iwae_samples": config.evaluation.iwae_samples,
         "epochs": int(progress.epoch),

@@ -1,5 +1,8 @@
 """Likelihoods p(x|z): a linen head that turns the decoder's outputs into a distribution.
 
+A head says what it is for: `pixels` ("binary" or "real") that it has a probability of, whether it
+`has_sigma`, and whether it `learns_sigma`.
+
 Shapes: images and outputs BxHxWxC. Log-likelihoods are sums over pixels and channels, nats.
 """
 
@@ -12,7 +15,7 @@ from flax import struct
 
 from vae_jax.posteriors import softly_bounded
 
-LOG_SIGMA_BOUND = 7.0  # a learned σ stays within e^±7
+LOG_RATIO_BOUND = 7.0  # a learned σ stays within e^±7 times its start
 
 
 def sum_over_pixels(x_BxHxWxC: jax.Array) -> jax.Array:
@@ -67,12 +70,18 @@ class Gaussian:
 class BernoulliHead(nn.Module):
     """The decoder's outputs are logits."""
 
+    pixels = "binary"
+    has_sigma = learns_sigma = False
+
     def __call__(self, outputs: jax.Array) -> Bernoulli:
         return Bernoulli(outputs)
 
 
 class FixedGaussianHead(nn.Module):
     """The decoder's outputs are means; σ is the traced hyper-parameter of that name."""
+
+    pixels = "real"
+    has_sigma, learns_sigma = True, False
 
     @nn.compact
     def __call__(self, outputs: jax.Array) -> Gaussian:
@@ -86,11 +95,14 @@ class LearnedGaussianHead(nn.Module):
     Training starts at σ = the hyper-parameter: the parameter is the log of their ratio.
     """
 
+    pixels = "real"
+    has_sigma = learns_sigma = True
+
     @nn.compact
     def __call__(self, outputs: jax.Array) -> Gaussian:
         sigma = self.variable("hyper", "sigma", lambda: jnp.ones(()))
         log_ratio = self.param("log_sigma_ratio", nn.initializers.zeros, ())
-        return Gaussian(outputs, softly_bounded(jnp.log(sigma.value) + log_ratio, LOG_SIGMA_BOUND))
+        return Gaussian(outputs, jnp.log(sigma.value) + softly_bounded(log_ratio, LOG_RATIO_BOUND))
 
 
 LIKELIHOODS = {

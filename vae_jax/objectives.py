@@ -5,13 +5,14 @@ Losses are sums over pixels and latent dimensions, means over the batch; nats, e
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 
 from vae_jax.model import Terms
 
 Metrics = dict[str, jax.Array]
-Objective = Callable[[Terms, jax.Array], tuple[jax.Array, Metrics]]
+Loss = Callable[[Terms, jax.Array], tuple[jax.Array, Metrics]]
 
 
 def mse(terms: Terms, beta: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -39,4 +40,16 @@ def elbo(terms: Terms, beta: jax.Array) -> tuple[jax.Array, Metrics]:
     return loss, {"loss": loss, "reconstruction": rec, "kl": kl, "elbo": -rec - kl}
 
 
-OBJECTIVES: dict[str, Objective] = {"elbo": elbo, "mse": mse, "reconstruction": reconstruction}
+class Objective(NamedTuple):
+    """A loss, and which of a model's parts it makes use of."""
+
+    loss: Loss
+    uses_kl: bool
+    uses_likelihood: bool
+
+
+OBJECTIVES = {
+    "elbo": Objective(elbo, uses_kl=True, uses_likelihood=True),
+    "mse": Objective(mse, uses_kl=False, uses_likelihood=False),
+    "reconstruction": Objective(reconstruction, uses_kl=False, uses_likelihood=True),
+}

@@ -28,7 +28,8 @@ class DiagonalGaussian:
     mean_BxZ: jax.Array
     logvar_BxZ: jax.Array
 
-    outputs_per_latent = 2  # not a field: it has no annotation
+    outputs_per_latent = 2  # neither is a field: they have no annotation
+    is_random = True
 
     @classmethod
     def from_outputs(cls, outputs_Bx2Z: jax.Array) -> "DiagonalGaussian":
@@ -57,6 +58,7 @@ class Delta:
     mean_BxZ: jax.Array
 
     outputs_per_latent = 1
+    is_random = False
 
     @classmethod
     def from_outputs(cls, outputs_BxZ: jax.Array) -> "Delta":

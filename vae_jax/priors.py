@@ -13,6 +13,8 @@ from vae_jax.posteriors import Delta, DiagonalGaussian
 class StandardNormal:
     """p(z) = N(0, I)."""
 
+    is_random = True
+
     def log_prob(self, z_BxZ: jax.Array) -> jax.Array:
         """Returns log p(z), nats, shape B."""
         return -0.5 * (z_BxZ**2 + math.log(2 * math.pi)).sum(-1)
@@ -28,6 +30,8 @@ class StandardNormal:
 @struct.dataclass
 class NoPrior:
     """A plain autoencoder puts no distribution on its codes: nothing to pay, no samples."""
+
+    is_random = False
 
     def kl(self, q: Delta) -> jax.Array:
         return jnp.zeros_like(q.mean_BxZ)

@@ -7,11 +7,15 @@
                    events.*        TensorBoard
 """
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import math
+import os
 import pathlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -20,7 +24,6 @@ from vae_jax import config as configs
 from vae_jax.errors import UsageError
 from vae_jax.paths import make_dir, write_whole
 
-STATUSES = ("completed", "diverged", "failed")
 RUN_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -52,6 +55,20 @@ class Run:
         make_dir(self.path)
         if not self.exists:
             write_whole(self.path / "config.json", text)
+
+    def reopen(self) -> None:
+        """Forgets a failed result: it vouches for files that are about to change."""
+        (self.path / "result.json").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the run for this process; UsageError where another one has it."""
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"run '{self.path}' is being trained by another process") from None
+            yield
 
     def config(self) -> tuple[ConfigDict, str]:
         """Returns the config and the fingerprint of the data.
@@ -92,9 +109,12 @@ class Run:
         path = self.path / "metrics.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         try:
-            return [json.loads(line) for line in lines if line.endswith("\n")]
-        except ValueError:
+            parsed = [json.loads(line) for line in lines if line.endswith("\n")]
+            if [line["epoch"] for line in parsed] != list(range(1, len(parsed) + 1)):
+                raise ValueError("an epoch is missing")
+        except (ValueError, TypeError, KeyError):
             raise self._damaged("metrics.jsonl") from None
+        return parsed
 
     def append_metrics(self, line: dict[str, float]) -> None:
         """Adds a line; NaN and infinity, which JSON does not have, become null."""
@@ -103,9 +123,16 @@ class Run:
             file.write(json.dumps(line) + "\n")
 
     def rewind_metrics(self, epoch: int) -> None:
-        """Forgets the lines after `epoch`: their work is done again."""
-        kept = [json.dumps(line) + "\n" for line in self.metrics() if line["epoch"] <= epoch]
-        write_whole(self.path / "metrics.jsonl", "".join(kept))
+        """Forgets the lines after `epoch`, whose work is done again; UsageError if one is missing."""
+        kept = self.metrics()[:epoch]
+        if len(kept) < epoch:
+            raise self._damaged("metrics.jsonl")
+        write_whole(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+
+    def sync_metrics(self) -> None:
+        """Brings the lines written so far to the disk, before a checkpoint relies on them."""
+        with open(self.path / "metrics.jsonl", "rb+") as file:
+            os.fsync(file.fileno())
 
     def _metrics_digest(self) -> str:
         path = self.path / "metrics.jsonl"

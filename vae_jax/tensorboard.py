@@ -13,20 +13,17 @@ class EventWriter:
 
     def __init__(self, path: pathlib.Path, first_epoch: int):
         """`first_epoch`: TensorBoard forgets what an earlier, killed process wrote from it on."""
-        purge = first_epoch if first_epoch > 1 else None
-        self._writer = SummaryWriter(str(path), purge_step=purge, flush_secs=10)
-        self._epoch = first_epoch
+        self._writer = SummaryWriter(str(path), purge_step=first_epoch, flush_secs=10)
 
     def write(self, epoch: int, metrics: dict[str, float]) -> None:
-        self._epoch = epoch
         for name, value in metrics.items():
             if math.isfinite(value):  # TensorBoard cannot draw the others
                 self._writer.add_scalar(name, value, epoch)
 
-    def write_images(self, images: dict[str, np.ndarray]) -> None:
+    def write_images(self, epoch: int, images: dict[str, np.ndarray]) -> None:
         """Adds images of shape HxWxC with values in [0, 1]."""
         for name, image in images.items():
-            self._writer.add_image(name, image, self._epoch, dataformats="HWC")
+            self._writer.add_image(name, image, epoch, dataformats="HWC")
 
     def __enter__(self) -> "EventWriter":
         return self

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+SEEDS = {"train": 0, "valid": 1, "test": 2}
 BINARIZATIONS = ("none", "sampled", "threshold")
 
 
@@ -32,14 +33,15 @@ class Preprocess:
         return (grey > 0.5).astype(jnp.float32) if self.binarize == "threshold" else grey
 
 
-def draw_once(preprocess: Preprocess, images: np.ndarray) -> np.ndarray:
+def draw_once(preprocess: Preprocess, images: np.ndarray, split: str) -> np.ndarray:
     """Returns float32 images in [0, 1] for valid and test; the same draw for every run.
 
-    Drawn with NumPy's frozen generator, so that not even another version of JAX changes it.
+    Drawn with NumPy's frozen generator, so that not even another version of JAX changes it, and
+    from another seed for each split ("train", "valid", "test").
     """
     grey = images.astype(np.float32) / preprocess.max_value
     if preprocess.binarize == "none":
         return grey
     sampled = preprocess.binarize == "sampled"
-    levels = np.random.RandomState(0).random_sample(images.shape) if sampled else 0.5
+    levels = np.random.RandomState(SEEDS[split]).random_sample(images.shape) if sampled else 0.5
     return (grey > levels).astype(np.float32)

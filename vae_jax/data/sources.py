@@ -133,8 +133,8 @@ def fingerprint(images: np.ndarray, labels: np.ndarray) -> str:
 def _prepare(name: str, path: pathlib.Path, manual_dir: pathlib.Path | str | None) -> None:
     known = SOURCES[name]
     images, labels = known.prepare(pathlib.Path(manual_dir) if manual_dir else None)
-    if fingerprint(images, labels) != known.sha256:
-        raise UsageError(f"data set '{name}' is not the one this version knows (wrong checksum)")
+    if (found := fingerprint(images, labels)) != known.sha256:
+        raise UsageError(f"data set '{name}' is not the one expected: its sha256 is {found}")
     content = io.BytesIO()
     np.savez(content, images=images, labels=labels)
     make_dir(path.parent)

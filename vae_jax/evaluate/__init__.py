@@ -46,13 +46,13 @@ def evaluate(
     neighbors: int,
 ) -> dict[str, float]:
     """Returns {'test/<metric>': value} of a trained model; the random key is always the same."""
-    test = draw_once(preprocess, dataset.test.images)
-    references = draw_once(preprocess, dataset.train.images[:REFERENCES])
+    test = draw_once(preprocess, dataset.test.images, "test")
+    references = draw_once(preprocess, dataset.train.images[:REFERENCES], "train")
     labels = dataset.train.labels[:REFERENCES]
     test_codes = codes(model, variables, test)
     metrics = {
         "mse": mse(model, variables, test),
-        **bounds(model, variables, test, jax.random.key(0), iwae_samples),
+        **bounds(model, variables, test, jax.random.fold_in(jax.random.key(0), 2), iwae_samples),
         "active_units": active_units(test_codes),
         "knn_accuracy": knn_accuracy(
             codes(model, variables, references), labels, test_codes, dataset.test.labels, neighbors
