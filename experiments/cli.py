@@ -17,6 +17,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import config as configs
+from vae_jax.check import check_fields
 from vae_jax.compilation import enable_cache
 from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import make_dir
@@ -30,8 +31,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         raise UsageError(message)
 
-    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+    def parse(self, argv: Sequence[str], overridable: bool = True) -> argparse.Namespace:
+        """Returns the arguments; `overrides` holds the --config.key=value ones, if there can be any."""
         arguments, rest = self.parse_known_args(argv)
+        if rest and not overridable:
+            raise UsageError(f"unknown argument '{rest[0]}'; see --help")
         arguments.overrides = dict(_overrides(rest))
         return arguments
 
@@ -72,7 +76,9 @@ def add_workdir(parser: Parser) -> None:
 
 
 def add_config(parser: Parser) -> None:
-    parser.add_argument("--config", required=True, help="config file, as configs/vae.py[:argument]")
+    parser.add_argument(
+        "--config", required=True, help="config file, as configs/vae.py[:arguments]; its header lists them"
+    )
     parser.epilog = "Any field of the config: --config.latent_size=2 --config.encoder.net=conv"
 
 
@@ -108,19 +114,37 @@ def load_config_module(spec: str) -> tuple[ModuleType, str]:
     if module_spec is None:
         raise UsageError(f"config file '{path}' is not a Python file")
     module = importlib.util.module_from_spec(module_spec)
-    try:
+    with _users_own(f"config file '{path}'"):
         module_spec.loader.exec_module(module)
-    except Exception as error:  # whatever is wrong in the user's own file
-        raise UsageError(f"config file '{path}': {type(error).__name__}: {error}") from None
     if not hasattr(module, "get_config"):
         raise UsageError(f"config file '{path}' has no function get_config")
     return module, argument
 
 
 def load_config(spec: str, overrides: dict[str, str]) -> tuple[ModuleType, ConfigDict]:
-    """Returns the config module and its config with the command line's overrides applied."""
+    """Returns the config module and its config with the command line's overrides applied.
+
+    A data set named by --config.dataset is handed to get_config as well, for what depends on it.
+    """
     module, argument = load_config_module(spec)
-    return module, apply_overrides(module.get_config(argument), overrides)
+    argument = ",".join(filter(None, [argument, overrides.get("dataset")]))
+    with _users_own(f"get_config of '{spec}'"):
+        config = module.get_config(argument)
+        if not isinstance(config, ConfigDict):
+            raise TypeError(f"needs to return a ConfigDict, not {type(config).__name__}")
+    check_fields(configs.flatten(config))
+    return module, apply_overrides(config, overrides)
+
+
+@contextlib.contextmanager
+def _users_own(what: str) -> Iterator[None]:
+    """Whatever goes wrong in a config file is the file's, and is said in one line."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{what}: {type(error).__name__}: {error}") from None
 
 
 def apply_overrides(config: ConfigDict, overrides: dict[str, str]) -> ConfigDict:
@@ -132,7 +156,15 @@ def apply_overrides(config: ConfigDict, overrides: dict[str, str]) -> ConfigDict
 def named_sweeps(module: ModuleType, names: str) -> list[Any]:
     """Returns the overrides of each sweep in 'latent_size,seed': the module's sweep_<name>()."""
     known = {name[6:]: sweep for name, sweep in vars(module).items() if name.startswith("sweep_")}
-    return [list(lookup("sweep", name.strip(), known)()) for name in names.split(",")]
+    return [_sweep(name, lookup("sweep", name, known)) for name in names.replace(" ", "").split(",")]
+
+
+def _sweep(name: str, sweep: Callable[[], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
+    with _users_own(f"sweep '{name}'"):
+        overrides = [dict(part) for part in sweep()]
+    if not overrides:
+        raise UsageError(f"sweep '{name}' is empty")
+    return overrides
 
 
 def writable(workdir: pathlib.Path) -> pathlib.Path:

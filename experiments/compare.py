@@ -16,31 +16,41 @@ from collections.abc import Mapping, Sequence
 from experiments import cli
 from vae_jax import results
 from vae_jax.config import differing
-from vae_jax.errors import lookup
+from vae_jax.errors import UsageError, lookup
 from vae_jax.evaluate import METRICS
 from vae_jax.figures.comparison import Table
 from vae_jax.paths import make_dir, write_whole
 from vae_jax.results import Row
 
+LEADING = ("dataset", "posterior")  # of fields that vary together, those that say most
+
 
 def main(argv: Sequence[str]) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument("dirs", nargs="+", type=pathlib.Path, metavar="DIR", help="work directories of runs")
-    parser.add_argument("--metric", default="", help="metrics joined by commas; default: all test metrics")
+    parser.add_argument(
+        "--metric",
+        default="",
+        help=f"joined by commas, of {', '.join([*METRICS, *results.COSTS])}; default: all test metrics",
+    )
     parser.add_argument(
         "--by", default="", help="config fields to put first, joined by commas; x axis: the first"
     )
     parser.add_argument("--output", type=pathlib.Path, help="where to write; default: DIR/comparison")
-    arguments = parser.parse(argv)
+    arguments = parser.parse(argv, overridable=False)
     rows, left_out = results.read_all(arguments.dirs)
-    by = _fields(rows, _split(arguments.by))
+    fields = _fields(rows, _split(arguments.by))
+    by = list(fields)
     groups = results.group(rows, by)
     metrics = _metrics(rows, _split(arguments.metric))
     table = {key: _estimates(members, metrics) for key, members in groups.items()}
 
     output = cli.writable(arguments.output or arguments.dirs[0] / "comparison")
-    _print(rows, left_out, table, by, metrics)
-    print(f"\nwrote {_write(output, rows, table, by, metrics)}")
+    written = _write(output, rows, table, by, metrics)
+    _print_left_out(left_out)
+    _print_differences(rows, fields)
+    _print_table(table, by, metrics)
+    print(f"\nwrote {written}")
     return 0
 
 
@@ -48,9 +58,25 @@ def _split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
-def _fields(rows: Sequence[Row], first: list[str]) -> list[str]:
-    """All fields that differ, `first` ahead: a mean never runs over anything but seeds."""
-    return first + [name for name in differing([row.fields for row in rows]) if name not in first]
+def _fields(rows: Sequence[Row], wanted: list[str]) -> dict[str, list[str]]:
+    """Returns the fields to group by, each with those that vary together with it.
+
+    All that differ are there: a mean never runs over anything but seeds. `wanted` come first,
+    then the number with the most values, which makes an x axis.
+    """
+    if "seed" in wanted:
+        raise UsageError("--by=seed: seeds are what the confidence intervals run over")
+    names = differing([row.fields for row in rows])
+    preferred = [*wanted, *(name for name in LEADING if name in names)]
+    fields = results.together(rows, list(dict.fromkeys([*preferred, *names])))
+    rest = sorted(set(fields) - set(wanted), key=lambda name: -_numbers(rows, name))
+    return {name: fields[name] for name in [*(w for w in wanted if w in fields), *rest]}
+
+
+def _numbers(rows: Sequence[Row], name: str) -> int:
+    """Returns how many different numbers a field takes; 0 if it holds something else."""
+    values = {row.fields.get(name) for row in rows}
+    return len(values) if all(isinstance(value, int | float) for value in values) else 0
 
 
 def _metrics(rows: Sequence[Row], wanted: list[str]) -> dict[str, str]:
@@ -59,8 +85,9 @@ def _metrics(rows: Sequence[Row], wanted: list[str]) -> dict[str, str]:
     for name in wanted:
         lookup("metric", name, known)
     samples = "/".join(str(k) for k in sorted({row.iwae_samples for row in rows}))
-    ordered = [f"test/{name}" for name in METRICS if f"test/{name}" in known]
-    return {name: METRICS.get(name[5:], name).format(k=samples) for name in wanted or ordered}
+    ordered = [name for name in METRICS if name in known]
+    labels = METRICS | results.COSTS
+    return {name: labels[name].format(k=samples) for name in wanted or ordered}
 
 
 def _estimates(rows: Sequence[Row], metrics: Mapping[str, str]) -> dict[str, results.Estimate]:
@@ -68,31 +95,46 @@ def _estimates(rows: Sequence[Row], metrics: Mapping[str, str]) -> dict[str, res
     return {name: results.over_seeds(rows, name) for name in shared}
 
 
-def _print(
-    rows: Sequence[Row], left_out: list[str], table: Table, by: list[str], metrics: Mapping[str, str]
-) -> None:
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+def _print_left_out(left_out: list[str]) -> None:
     if left_out:
-        print(
-            f"left out, {len(left_out)} runs: {', '.join(left_out[:5])}{' ...' if len(left_out) > 5 else ''}"
-        )
-    print(f"{len(rows)} runs; their configs differ in:" if by else f"{len(rows)} runs of one config")
-    for name in [*by, "seed"]:
+        more = " ..." if len(left_out) > 5 else ""
+        print(f"left out, {len(left_out)} runs: {', '.join(left_out[:5])}{more}")
+
+
+def _print_differences(rows: Sequence[Row], fields: Mapping[str, list[str]]) -> None:
+    print(f"{len(rows)} runs; their configs differ in:")
+    for name in [*fields, "seed"]:
         values = sorted({row.fields[name] for row in rows}, key=lambda value: (str(type(value)), value))
         if len(values) > 1:
-            print(f"  {name:<26} {', '.join(str(value) for value in values)}")
+            others = f"   (and with it {', '.join(fields[name])})" if fields.get(name) else ""
+            print(f"  {name:<20} {', '.join(str(value) for value in values)}{others}")
+
+
+def _print_table(table: Table, by: list[str], metrics: Mapping[str, str]) -> None:
+    """Prints one table, or one for each metric where the terminal is too narrow for that."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
     print("\nmean ± 95% confidence interval over seeds:")
-    shown = RichTable(*by, "runs", *metrics, box=None, pad_edge=False)
+    whole = _rich_table(table, by, list(metrics))
+    fits = console.measure(whole).minimum <= console.width
+    for shown in [whole] if fits else [_rich_table(table, by, [name]) for name in metrics]:
+        console.print(shown)
+    for name, label in metrics.items():
+        print(f"  {name}: {label}")
+
+
+def _rich_table(table: Table, by: list[str], metrics: list[str]):
+    from rich.table import Table as RichTable
+
+    shown = RichTable(box=None, pad_edge=False)
+    for name in [*by, "runs", *metrics]:
+        shown.add_column(name, no_wrap=True)
     for key, estimates in table.items():
         counts = {str(estimate.count) for estimate in estimates.values()}
         numbers = [str(estimates.get(name, "")) for name in metrics]
         shown.add_row(*map(str, key), "/".join(counts), *numbers)
-    console.print(shown)
-    for name, label in metrics.items():
-        print(f"  {name}: {label}")
+    return shown
 
 
 def _write(

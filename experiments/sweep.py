@@ -9,13 +9,14 @@ interruption the same command goes on.
 
 import pathlib
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 from experiments import cli
 from vae_jax import sweeps
 from vae_jax.config import differing
-from vae_jax.errors import lookup
+from vae_jax.errors import UsageError, lookup
 from vae_jax.launch import load_dataset
 from vae_jax.sweeps import Outcome, Planned
 
@@ -30,7 +31,11 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse(argv)
     lookup("executor", arguments.executor, sweeps.EXECUTORS)
     module, config = cli.load_config(arguments.config, arguments.overrides)
-    configs = sweeps.expand(config, cli.named_sweeps(module, arguments.sweep))
+    named = cli.named_sweeps(module, arguments.sweep)
+    for name in {field for sweep in named for overrides in sweep for field in overrides}:
+        if name in arguments.overrides:
+            raise UsageError(f"--config.{name} cannot be set here: the sweep sets it")
+    configs = sweeps.expand(config, named)
     planned = sweeps.plan(configs, cli.writable(arguments.workdir))
     if arguments.dry_run:
         print_plan(planned)
@@ -48,13 +53,13 @@ def execute(
     """Runs a plan with a progress bar, prints a line for every run that fails, and a count."""
     for name in {entry.config.dataset for entry in planned if entry.state != "completed"}:
         load_dataset(name, manual_dir)  # missing data then stops the sweep, not every run of it
-    names = labels(planned)
+    names, clock = labels(planned), Clock(planned)
     outcomes: list[Outcome] = []
     with cli.progress_bar("sweep", 1) as bar:
 
         def show(progress, metrics):
             entry = planned[len(outcomes)]
-            label = f"run {len(outcomes) + 1}/{len(planned)} {names[entry.run.id]}"
+            label = f"run {len(outcomes) + 1}/{len(planned)}{clock.left(len(outcomes))} {names[entry.run.id]}"
             bar(label, int(progress.epoch), entry.config.num_epochs, cli.brief(metrics))
 
         for outcome in sweeps.EXECUTORS[executor](planned, workdir, manual_dir, show):
@@ -63,6 +68,22 @@ def execute(
     counts = Counter(outcome.status for outcome in outcomes)
     print(f"{len(outcomes)} runs in {workdir}: " + ", ".join(f"{n} {s}" for s, n in sorted(counts.items())))
     return outcomes
+
+
+class Clock:
+    """How long the rest of a sweep takes, if its work goes on at the pace so far."""
+
+    def __init__(self, planned: Sequence[Planned]):
+        self._work = [0.0 if entry.state == "completed" else entry.flops for entry in planned]
+        self._began = time.perf_counter()
+
+    def left(self, finished: int) -> str:
+        """Returns ', 3 min left' once a run has shown the pace."""
+        done, todo = sum(self._work[:finished]), sum(self._work[finished:])
+        if not done:
+            return ""
+        seconds = (time.perf_counter() - self._began) * todo / done
+        return f", {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
 
 
 def labels(planned: Sequence[Planned]) -> dict[str, str]:

@@ -43,8 +43,8 @@ def summary(run: Run, result: dict[str, Any]) -> str:
     epochs = f"{result['epochs']} epochs, best {result['best_epoch']}"
     lines = [f"{run.path}: completed in {result['seconds']:.1f} s ({epochs})"]
     for name, label in METRICS.items():
-        if (value := result["metrics"].get(f"test/{name}")) is not None:
-            lines.append(f"  test/{name:<15} {value:10.4f}   {label.format(k=result['iwae_samples'])}")
+        if (value := result["metrics"].get(name)) is not None:
+            lines.append(f"  {name:<20} {value:10.4f}   {label.format(k=result['iwae_samples'])}")
     return "\n".join(lines)
 
 

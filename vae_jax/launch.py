@@ -22,6 +22,7 @@ from vae_jax import __version__, build, checkpoints, cost, data, evaluate, fit, 
 from vae_jax.config import resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.model import Autoencoder, variables
+from vae_jax.objectives import OBJECTIVES
 from vae_jax.train import Task, init_state
 
 CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill
@@ -200,7 +201,7 @@ def _result(
 def _test_metrics(
     task: Task, config: ConfigDict, dataset: data.Dataset, progress: fit.Progress
 ) -> dict[str, float]:
-    return evaluate.evaluate(
+    metrics = evaluate.evaluate(
         task.model,
         variables(progress.best_params, config.sigma),
         dataset,
@@ -208,6 +209,9 @@ def _test_metrics(
         config.evaluation.iwae_samples,
         config.evaluation.neighbors,
     )
+    if not OBJECTIVES[config.objective].uses_likelihood:
+        del metrics["test/reconstruction"]  # under a σ that nothing was trained with
+    return metrics
 
 
 def _epoch_seconds(run: runs.Run) -> float:

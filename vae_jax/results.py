@@ -10,8 +10,15 @@ from vae_jax.errors import UsageError, lookup
 from vae_jax.runs import Run, all_runs
 from vae_jax.statistics import Estimate, estimate
 
-# What a result holds beside its metrics that can be compared as well.
-COSTS = ("parameters", "flops_per_image", "epoch_seconds", "seconds", "epochs", "best_epoch")
+# What a result holds beside its metrics that can be compared as well, and the label of its axis.
+COSTS = {
+    "parameters": "parameters",
+    "flops_per_image": "FLOPs per image and training step",
+    "epoch_seconds": "seconds per epoch (median)",
+    "seconds": "seconds of training and evaluation",
+    "epochs": "epochs trained",
+    "best_epoch": "epoch of the best validation loss",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +36,14 @@ def read(run: Run) -> Row | None:
     """Returns the row of a run, or None where it is not over; UsageError where it is damaged."""
     if not run.exists:
         return None
-    config, _ = run.config()
+    config, fingerprint = run.config()
     result = run.result()
     if result is None:
         return None
+    fields = flatten(config) | {"data_fingerprint": fingerprint}
     numbers = result.get("metrics", {}) | {name: result[name] for name in COSTS if name in result}
     samples = result.get("iwae_samples", 0)
-    return Row(run, flatten(config), result["status"], numbers, samples)
+    return Row(run, fields, result["status"], numbers, samples)
 
 
 def read_all(workdirs: Iterable[pathlib.Path]) -> tuple[list[Row], list[str]]:
@@ -59,6 +67,19 @@ def select(rows: Sequence[Row], **fields: Any) -> list[Row]:
 def over_seeds(rows: Sequence[Row], number: str) -> Estimate:
     """Returns the mean and interval of one number over rows that differ in their seed alone."""
     return estimate([lookup("metric", number, row.numbers) for row in rows])
+
+
+def together(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[str]]:
+    """Groups fields that vary together: one that stands for them -> the others.
+
+    Two fields vary together if rows that agree in one agree in the other. The earlier in `names`
+    stands for the later.
+    """
+    classes: dict[tuple[int, ...], list[str]] = {}
+    for name in names:
+        values = [repr(row.fields.get(name)) for row in rows]
+        classes.setdefault(tuple(values.index(value) for value in values), []).append(name)
+    return {first: others for first, *others in classes.values()}
 
 
 def group(rows: Sequence[Row], by: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:

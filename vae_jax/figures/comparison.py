@@ -28,7 +28,8 @@ def comparison(table: Table, by: Sequence[str], labels: Mapping[str, str]) -> Fi
     columns = min(len(labels), 3)
     rows = -(-len(labels) // columns)
     with style():
-        height = (2.2 if numeric else 1.2 + 0.22 * len(table)) * rows
+        series = {key[1:] for key in table}
+        height = 2.2 * rows + 0.09 * len(series) if numeric else (1.2 + 0.22 * len(table)) * rows
         figure, axes = subplots(columns, rows, width=PAGE * columns / 3, height=height)
         for panel, (metric, label) in zip(axes, labels.items(), strict=False):
             (_curves if numeric else _points)(panel, table, by, metric)
@@ -37,7 +38,7 @@ def comparison(table: Table, by: Sequence[str], labels: Mapping[str, str]) -> Fi
             unused.remove()
         if numeric and len(by) > 1:
             handles, names = axes[0].get_legend_handles_labels()
-            figure.legend(handles, names, loc="outside upper center", ncols=2)
+            figure.legend(handles, names, loc="outside lower center", ncols=2 if len(names) > 1 else 1)
     return figure
 
 

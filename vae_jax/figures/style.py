@@ -65,7 +65,12 @@ def curve(
 ) -> None:
     """Draws means as a line with markers, and their 95% intervals as a band."""
     color = COLORS[index % len(COLORS)]
-    axes.plot(x, [e.mean for e in estimates], MARKERS[index % len(MARKERS)] + "-", color=color, label=label)
+    marker = MARKERS[(index + index // len(COLORS)) % len(MARKERS)]  # no pair twice before the 50th
+    axes.plot(x, [e.mean for e in estimates], marker + "-", color=color, label=label)
+    if len(estimates) == 1:  # a band of one point has no width
+        axes.errorbar(
+            x, [e.mean for e in estimates], [e.half_width for e in estimates], color=color, capsize=2
+        )
     low, high = [e.low for e in estimates], [e.high for e in estimates]
     axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
 
