@@ -9,6 +9,7 @@ confidence interval over seeds (Student's t); writes comparison.csv, .png and .p
 
 import csv
 import io
+import math
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -62,21 +63,23 @@ def _fields(rows: Sequence[Row], wanted: list[str]) -> dict[str, list[str]]:
     """Returns the fields to group by, each with those that vary together with it.
 
     All that differ are there: a mean never runs over anything but seeds. `wanted` come first,
-    then the number with the most values, which makes an x axis.
+    then the number that makes the x axis with the fewest curves.
     """
     if "seed" in wanted:
         raise UsageError("--by=seed: seeds are what the confidence intervals run over")
     names = differing([row.fields for row in rows])
     preferred = [*wanted, *(name for name in LEADING if name in names)]
     fields = results.together(rows, list(dict.fromkeys([*preferred, *names])))
-    rest = sorted(set(fields) - set(wanted), key=lambda name: -_numbers(rows, name))
+    rest = sorted(set(fields) - set(wanted), key=lambda name: _curves(rows, fields, name))
     return {name: fields[name] for name in [*(w for w in wanted if w in fields), *rest]}
 
 
-def _numbers(rows: Sequence[Row], name: str) -> int:
-    """Returns how many different numbers a field takes; 0 if it holds something else."""
-    values = {row.fields.get(name) for row in rows}
-    return len(values) if all(isinstance(value, int | float) for value in values) else 0
+def _curves(rows: Sequence[Row], fields: Mapping[str, list[str]], x: str) -> tuple[float, str]:
+    """Returns how many curves a figure with this x axis has; infinity if it is no number."""
+    numeric = all(isinstance(row.fields.get(x), int | float) for row in rows)
+    others = [name for name in fields if name != x]
+    curves = {tuple(row.fields.get(name) for name in others) for row in rows}
+    return (len(curves) if numeric else math.inf, x)
 
 
 def _metrics(rows: Sequence[Row], wanted: list[str]) -> dict[str, str]:

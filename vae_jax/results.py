@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from vae_jax.config import flatten
 from vae_jax.errors import UsageError, lookup
 from vae_jax.runs import Run, all_runs
@@ -67,6 +69,19 @@ def select(rows: Sequence[Row], **fields: Any) -> list[Row]:
 def over_seeds(rows: Sequence[Row], number: str) -> Estimate:
     """Returns the mean and interval of one number over rows that differ in their seed alone."""
     return estimate([lookup("metric", number, row.numbers) for row in rows])
+
+
+def by_seed(rows: Sequence[Row], number: str, by: str) -> tuple[list[Any], np.ndarray]:
+    """Returns the sorted values of the field `by`, and the number for each of them and each seed, VxS.
+
+    Raises:
+      UsageError: a seed is missing for some value, or there are two runs for one.
+    """
+    found = {(row.fields[by], row.fields["seed"]): row.numbers[number] for row in rows}
+    values, seeds = (sorted(set(part)) for part in zip(*found, strict=True))
+    if not len(rows) == len(found) == len(values) * len(seeds):
+        raise UsageError(f"needs one run for each {by} and seed, not {len(rows)} runs")
+    return values, np.array([[found[value, seed] for seed in seeds] for value in values])
 
 
 def together(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[str]]:

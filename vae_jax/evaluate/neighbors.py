@@ -50,6 +50,17 @@ def pairs(values_CxC: np.ndarray) -> list[ClassPair]:
     )
 
 
+def chance_correlation(one_CxC: np.ndarray, other_CxC: np.ndarray, shuffles: int = 1000) -> float:
+    """Returns what 95% of the rank correlations stay below when the classes of one are shuffled.
+
+    The Mantel (1967) test: pairs that share a class are not independent, classes are.
+    """
+    rng = np.random.RandomState(0)
+    orders = [rng.permutation(len(one_CxC)) for _ in range(shuffles)]
+    found = [rank_correlation(one_CxC, other_CxC[order][:, order]) for order in orders]
+    return float(np.quantile(found, 0.95))
+
+
 def rank_correlation(one_CxC: np.ndarray, other_CxC: np.ndarray) -> float:
     """Returns Spearman's rank correlation over the pairs of different classes."""
     from scipy.stats import spearmanr

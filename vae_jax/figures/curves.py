@@ -32,7 +32,7 @@ def latent_size(
         log_ticks(error_axes.yaxis)
         for index, (name, estimates) in enumerate(bounds.items()):
             curve(bound_axes, sizes, estimates, name, index + len(errors) - 1)
-        bound_axes.set(ylabel="nats per image", title=f"{title}, test: VAE's bounds on −log p(x)")
+        bound_axes.set(ylabel="nats per image", title=f"{title}, test: VAE, a density (can be negative)")
         for axes in (error_axes, bound_axes):
             doubling_axis(axes, sizes)
             axes.set_xlabel("latent size (dimensions of the code)")
@@ -41,7 +41,7 @@ def latent_size(
 
 
 def bottleneck_width(
-    widths: Sequence[int], errors: Sequence[Estimate], costs: Curves, knee: int, title: str
+    widths: Sequence[int], errors: Sequence[Estimate], costs: Curves, knees: Sequence[int], title: str
 ) -> Figure:
     """Draws test error against what the width costs, the knee marked.
 
@@ -49,15 +49,19 @@ def bottleneck_width(
       widths: of the narrowest hidden layer.
       errors: test MSE per pixel at each width.
       costs: axis label -> cost at each width; one panel each; seconds where the label says so.
-      knee: index of the knee in `widths`.
+      knees: index of the knee in `widths`, of each seed; their median is marked.
       title: names the data set.
     """
+    knee = sorted(knees)[len(knees) // 2]
+    label_knee = f"knee ({widths[min(knees)]} to {widths[max(knees)]} over seeds)"
     with style():
         figure, panels = subplots(len(costs), width=PAGE, height=2.5)
         for axes, (label, prices) in zip(panels, costs.items(), strict=True):
             x = [price.mean for price in prices]
             curve(axes, x, errors, None)
-            axes.plot(x[knee], errors[knee].mean, "*", color=COLORS[2], markersize=11, label="knee", zorder=3)
+            axes.plot(
+                x[knee], errors[knee].mean, "*", color=COLORS[2], markersize=11, label=label_knee, zorder=3
+            )
             for width, at, error in zip(widths, x, errors, strict=True):
                 axes.annotate(str(width), (at, error.mean), (3, 5), textcoords="offset points", fontsize=6)
             axes.set_xlabel(label)
@@ -71,8 +75,8 @@ def bottleneck_width(
 
 
 def knee(costs: Sequence[float], errors: Sequence[float]) -> int:
-    """Returns the index where the curve of error against cost bends most: the point farthest
-    below the straight line between its two ends (Satopää et al. 2011, "Kneedle")."""
-    x, y = np.asarray(costs, float), np.asarray(errors, float)
+    """Returns the index where error against log cost bends most: the point farthest below the
+    straight line between the two ends (Satopää et al. 2011, "Kneedle")."""
+    x, y = np.log(np.asarray(costs, float)), np.asarray(errors, float)
     chord = y[0] + (y[-1] - y[0]) * (x - x[0]) / (x[-1] - x[0])
     return int(np.argmax(chord - y))
