@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import data, likelihoods, nets, objectives, optimizers, posteriors, priors
-from vae_jax.config import flatten
+from vae_jax.config import flatten, is_finite
 from vae_jax.errors import UsageError, lookup
 from vae_jax.evaluate.knn import REFERENCES
 
@@ -55,7 +55,10 @@ def check(config: ConfigDict) -> None:
         _require(fields[name] > 0, f"{name} must be greater than 0, not {fields[name]}")
     for name in (*WHOLE, *NUMBERS):
         _require(fields[name] >= 0, f"{name} must not be negative, not {fields[name]}")
-    _check_seed(config)
+    for name in ("seed", "evaluation.iwae_samples"):
+        _require(fields[name] < 2**31, f"{name} must be below 2**31, not {fields[name]}")
+    for name in ("optimizer.b1", "optimizer.b2"):
+        _require(fields[name] < 1, f"{name} must be below 1, not {fields[name]}")
     _check_sizes(config)
     _check_code(config)
     _check_likelihood(config)
@@ -73,15 +76,16 @@ def check_fields(fields: Mapping[str, Any]) -> None:
             type(fields[name]) in types,
             f"config key '{name}' must be of type {types[0].__name__}, not {fields[name]!r}",
         )
+    for name in NUMBERS:
+        _require(is_finite(fields[name]), f"config key '{name}' must be a finite number, not {fields[name]}")
+    for name in SIZES:
+        whole = all(type(size) is int for size in fields[name])
+        _require(whole, f"config key '{name}' needs a tuple of int, not {fields[name]!r}")
 
 
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise UsageError(message)
-
-
-def _check_seed(config: ConfigDict) -> None:
-    _require(config.seed < 2**31, f"seed must be below 2**31, not {config.seed}")
 
 
 def _check_sizes(config: ConfigDict) -> None:

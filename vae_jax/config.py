@@ -12,6 +12,8 @@ from ml_collections import ConfigDict
 
 from vae_jax.errors import UsageError, suggestion
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns {'encoder.net': 'mlp', ...}: every leaf under its dotted name."""
@@ -40,7 +42,7 @@ def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
     changed = config.copy_and_resolve_references()
     for name, value in changes.items():
         if name not in fields:
-            raise UsageError(f"unknown config key '{name}'{_hint(name, fields)}")
+            raise UsageError(f"unknown config key {name!r}{_hint(name, fields)}")
         changed.update_from_flattened_dict({name: _cast(name, value, fields[name])})
     return changed
 
@@ -52,7 +54,7 @@ def parse(name: str, text: str, config: ConfigDict) -> Any:
         return text
     try:
         return ast.literal_eval(text.capitalize() if isinstance(like, bool) else text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text.strip()  # 'nan', 'abc': `override` says what is wrong with it
 
 
@@ -71,26 +73,31 @@ def hash_text(text: str) -> str:
 
 
 def _hint(name: str, fields: Mapping[str, Any]) -> str:
-    last = [field for field in fields if field.split(".")[-1] == name.split(".")[-1]]
-    return f"; did you mean '{last[0]}'?" if last else suggestion(name, fields) or _groups(name, fields)
-
-
-def _groups(name: str, fields: Mapping[str, Any]) -> str:
+    """Says what the writer of an unknown name may have meant: a group, a field in one, a like name."""
     inside = [field for field in fields if field.startswith(name + ".")]
-    return f": it is a group of {', '.join(inside)}" if inside else f": choose from {', '.join(fields)}"
+    if inside:
+        return f": it is a group of {', '.join(inside)}"
+    last = [field for field in fields if field.split(".")[-1] == name.split(".")[-1]]
+    near = f"; did you mean '{last[0]}'?" if last else suggestion(name, fields)
+    return near or f": choose from {', '.join(fields)}"
 
 
 def _cast(name: str, value: Any, like: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value  # from np.logspace, say
     if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < FLOAT32_MAX else math.inf
     if isinstance(like, tuple):
         value = _as_tuple(name, value, like)
     if type(value) is not type(like):
         raise UsageError(f"config key '{name}' needs {_kind(like)}, not {value!r}")
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and not is_finite(value):
         raise UsageError(f"config key '{name}' must be a finite number, not {value}")
     return value
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is finite in float32, in which everything is computed."""
+    return abs(value) <= FLOAT32_MAX
 
 
 def _as_tuple(name: str, value: Any, like: tuple) -> Any:

@@ -21,5 +21,5 @@ def lookup(kind: str, name: str, table: Mapping[str, Value]) -> Value:
     """Returns `table[name]`; raises UsageError that lists the table's names."""
     if name not in table:
         known = ", ".join(sorted(table)) or "none"
-        raise UsageError(f"unknown {kind} '{name}': choose from {known}{suggestion(name, table)}")
+        raise UsageError(f"unknown {kind} {name!r}: choose from {known}{suggestion(name, table)}")
     return table[name]

@@ -138,7 +138,9 @@ def train(task: Task, config: ConfigDict, dataset: data.Dataset, run: runs.Run, 
     run.rewind_metrics(int(progress.epoch))
     limits = fit.Limits(config.num_epochs, config.early_stopping_patience, config.kl_warmup_epochs)
     saved_at = time.perf_counter()
-    with EventWriter(run.path, first_epoch=int(progress.epoch) + 1) as events:
+    with EventWriter(run.path) as events:
+        for line in run.metrics():
+            events.write(line["epoch"], {name: value for name, value in line.items() if "/" in name})
         for now, metrics in fit.epochs(task, build.hyper(config), images, progress, limits):
             progress = now
             run.append_metrics(_line(progress, metrics))

@@ -43,9 +43,12 @@ class Bernoulli:
 
         With l the logit: -log p = max(l, 0) - l·x + log(1 + exp(-|l|)). The first two terms
         cancel exactly where the pixel is certain, and the last is tiny but not rounded away.
+        `where`, because `max` and `abs` would give a wrong gradient at l = 0.
         """
-        certain = jnp.maximum(self.logits, 0.0) - self.logits * images
-        return -sum_over_pixels(certain + jnp.log1p(jnp.exp(-jnp.abs(self.logits))))
+        positive = self.logits > 0
+        certain = jnp.where(positive, self.logits, 0.0) - self.logits * images
+        minus_abs = jnp.where(positive, -self.logits, self.logits)
+        return -sum_over_pixels(certain + jnp.log1p(jnp.exp(minus_abs)))
 
     def sample(self, key: jax.Array) -> jax.Array:
         return jax.random.bernoulli(key, self.mean).astype(jnp.float32)

@@ -16,7 +16,7 @@ from vae_jax.errors import lookup
 DIRECTIONS = {
     "adam": lambda b1, b2, eps: optax.scale_by_adam(b1, b2, eps),
     "momentum": lambda b1, b2, eps: optax.trace(decay=b1),
-    "rmsprop": lambda b1, b2, eps: optax.scale_by_rms(decay=b2, eps=eps),
+    "rmsprop": lambda b1, b2, eps: optax.scale_by_rms(decay=b2, eps=eps, eps_in_sqrt=False),
     "sgd": lambda b1, b2, eps: optax.identity(),
 }
 

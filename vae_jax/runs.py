@@ -107,9 +107,9 @@ class Run:
     def metrics(self) -> list[dict[str, float | None]]:
         """Returns the lines of metrics.jsonl; a last line cut short by a kill is left out."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         try:
-            parsed = [json.loads(line) for line in lines if line.endswith("\n")]
+            parsed = [json.loads(line) for line in lines if line.endswith(b"\n")]
             if [line["epoch"] for line in parsed] != list(range(1, len(parsed) + 1)):
                 raise ValueError("an epoch is missing")
         except (ValueError, TypeError, KeyError):

@@ -9,15 +9,19 @@ from tensorboardX import SummaryWriter
 
 
 class EventWriter:
-    """Writes scalars by epoch and, at the end, images into the run's directory."""
+    """Writes scalars by epoch and, at the end, images into the run's directory.
 
-    def __init__(self, path: pathlib.Path, first_epoch: int):
-        """`first_epoch`: TensorBoard forgets what an earlier, killed process wrote from it on."""
-        self._writer = SummaryWriter(str(path), purge_step=first_epoch, flush_secs=10)
+    It begins anew: files of an earlier, killed process are deleted, whose epochs may be done again.
+    """
 
-    def write(self, epoch: int, metrics: dict[str, float]) -> None:
+    def __init__(self, path: pathlib.Path):
+        for earlier in path.glob("events.*"):
+            earlier.unlink()
+        self._writer = SummaryWriter(str(path), flush_secs=10)
+
+    def write(self, epoch: int, metrics: dict[str, float | None]) -> None:
         for name, value in metrics.items():
-            if math.isfinite(value):  # TensorBoard cannot draw the others
+            if value is not None and math.isfinite(value):  # TensorBoard cannot draw the others
                 self._writer.add_scalar(name, value, epoch)
 
     def write_images(self, epoch: int, images: dict[str, np.ndarray]) -> None:

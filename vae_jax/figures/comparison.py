@@ -26,43 +26,62 @@ def comparison(table: Table, by: Sequence[str], labels: Mapping[str, str]) -> Fi
     """
     numeric = bool(by) and all(_is_number(key[0]) for key in table) and len({key[0] for key in table}) > 1
     columns = min(len(labels), 3)
-    rows = -(-len(labels) // columns)
+    rows, width = -(-len(labels) // columns), PAGE * columns / 3
     with style():
-        series = {key[1:] for key in table}
-        height = 2.2 * rows + 0.09 * len(series) if numeric else (1.2 + 0.22 * len(table)) * rows
-        figure, axes = subplots(columns, rows, width=PAGE * columns / 3, height=height)
+        legend = _legend(table, by, width) if numeric and len(by) > 1 else {}
+        lines = sum(name.count("\n") + 1 for name in legend.get("names", ())) / legend.get("ncols", 1)
+        points = sum(name.count("\n") + 1.5 for name in _groups(table, by))
+        height = 2.2 * rows + 0.16 * lines if numeric else (1.0 + 0.13 * points) * rows
+        figure, axes = subplots(columns, rows, width=width, height=height)
         for panel, (metric, label) in zip(axes, labels.items(), strict=False):
-            (_curves if numeric else _points)(panel, table, by, metric)
+            _curves(panel, table, by, metric) if numeric else _points(panel, table, metric)
             (panel.set_ylabel if numeric else panel.set_xlabel)(textwrap.fill(label, 30))
+        if not numeric:
+            for panel in axes[::columns]:
+                panel.set_yticks(range(len(table)), _groups(table, by))
         for unused in axes[len(labels) :]:
             unused.remove()
-        if numeric and len(by) > 1:
-            handles, names = axes[0].get_legend_handles_labels()
-            figure.legend(handles, names, loc="outside lower center", ncols=2 if len(names) > 1 else 1)
+        if legend:
+            handles = axes[0].get_legend_handles_labels()[0]
+            figure.legend(handles, legend["names"], loc="outside lower center", ncols=legend["ncols"])
     return figure
+
+
+def _legend(table: Table, by: Sequence[str], width: float) -> dict[str, Any]:
+    """Returns the names of the curves, wrapped to the figure's width in inches, and their columns."""
+    letters = int((width - 0.6) / 0.06)
+    names = [textwrap.fill(_name(by[1:], key), letters) for key in dict.fromkeys(key[1:] for key in table)]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    return {"names": names, "ncols": max(min(int(width / (0.6 + 0.06 * longest)), len(names)), 1)}
+
+
+def _groups(table: Table, by: Sequence[str]) -> list[str]:
+    return [textwrap.fill(_name(by, key), 28) or "all runs" for key in table]
+
+
+def _name(fields: Sequence[str], values: Sequence[Any]) -> str:
+    return ", ".join(f"{field}={value}" for field, value in zip(fields, values, strict=True))
 
 
 def _curves(axes: Axes, table: Table, by: Sequence[str], metric: str) -> None:
     series = list(dict.fromkeys(key[1:] for key in table))
     for index, rest in enumerate(series):
         points = {key[0]: numbers for key, numbers in table.items() if key[1:] == rest}
-        label = ", ".join(f"{name}={value}" for name, value in zip(by[1:], rest, strict=True))
         shown = {x: numbers[metric] for x, numbers in points.items() if metric in numbers}
-        curve(axes, list(shown), list(shown.values()), label, index)
+        curve(axes, list(shown), list(shown.values()), _name(by[1:], rest), index)
     values = sorted({key[0] for key in table})
     if values[0] > 0 and values[-1] / values[0] >= 8:
         doubling_axis(axes, values)
     axes.set_xlabel(by[0])
 
 
-def _points(axes: Axes, table: Table, by: Sequence[str], metric: str) -> None:
-    names = [", ".join(f"{n}={v}" for n, v in zip(by, key, strict=True)) or "all runs" for key in table]
+def _points(axes: Axes, table: Table, metric: str) -> None:
     for index, numbers in enumerate(table.values()):
         if metric in numbers:
             mean, half_width = numbers[metric][:2]
             kind = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
             axes.errorbar(mean, index, xerr=half_width, capsize=2, **kind)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(table)), [""] * len(table))
     axes.invert_yaxis()
 
 

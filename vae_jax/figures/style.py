@@ -1,6 +1,7 @@
 """One style for every figure: legible in a paper's column, safe for colour-blind readers."""
 
 import contextlib
+import io
 import json
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from vae_jax.paths import make_dir
+from vae_jax.paths import make_dir, write_whole
 from vae_jax.statistics import Estimate
 
 COLUMN, PAGE = 3.4, 7.0  # inches
@@ -104,8 +105,14 @@ def save(figure: Figure, stem: pathlib.Path, run_ids: Sequence[str]) -> list[pat
     """Writes `stem`.png and `stem`.pdf; the ids of the runs behind it stand in the metadata."""
     make_dir(stem.parent)
     ids = json.dumps(sorted(run_ids))
-    paths = [stem.with_suffix(suffix) for suffix in (".png", ".pdf")]
+    metadata = {
+        "png": {"Description": f"runs {ids}"},
+        "pdf": {"Keywords": f"runs {ids}", "CreationDate": None},
+    }
+    contents = {kind: io.BytesIO() for kind in metadata}
     with style():
-        figure.savefig(paths[0], metadata={"Description": f"runs {ids}"})
-        figure.savefig(paths[1], metadata={"Keywords": f"runs {ids}", "CreationDate": None})
-    return paths
+        for kind, content in contents.items():
+            figure.savefig(content, format=kind, metadata=metadata[kind])
+    for kind, content in contents.items():
+        write_whole(stem.with_name(f"{stem.name}.{kind}"), content.getvalue())
+    return [stem.with_name(f"{stem.name}.{kind}") for kind in contents]
