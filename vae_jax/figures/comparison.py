@@ -26,7 +26,8 @@ def comparison(table: Table, by: Sequence[str], labels: Mapping[str, str]) -> Fi
     """
     numeric = bool(by) and all(_is_number(key[0]) for key in table) and len({key[0] for key in table}) > 1
     columns = min(len(labels), 3)
-    rows, width = -(-len(labels) // columns), PAGE * columns / 3
+    rows = -(-len(labels) // columns)
+    width = PAGE * columns / 3 + (0.0 if numeric else 1.5)  # room for the groups' names
     with style():
         legend = _legend(table, by, width) if numeric and len(by) > 1 else {}
         lines = sum(name.count("\n") + 1 for name in legend.get("names", ())) / legend.get("ncols", 1)
