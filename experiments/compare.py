@@ -105,7 +105,8 @@ def _print_left_out(left_out: list[str]) -> None:
 
 
 def _print_differences(rows: Sequence[Row], fields: Mapping[str, list[str]]) -> None:
-    print(f"{len(rows)} runs; their configs differ in:")
+    varying = any(row.fields != rows[0].fields for row in rows)
+    print(f"{len(rows)} runs; their configs differ in:" if varying else f"{len(rows)} run, one config")
     for name in [*fields, "seed"]:
         values = sorted({row.fields[name] for row in rows}, key=lambda value: (str(type(value)), value))
         if len(values) > 1:

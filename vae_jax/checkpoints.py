@@ -4,10 +4,14 @@ checkpoints/000120/        a pytree, written by orbax
 checkpoints/000120.sha256  of every file in it, written last: without it there is nothing
 """
 
+import contextlib
 import hashlib
 import pathlib
 import shutil
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -21,10 +25,27 @@ def save(path: pathlib.Path, tree: Any) -> None:
     """Writes `tree` at `path`, whole or not at all."""
     import orbax.checkpoint as ocp  # 0.2 s: only where it is needed
 
-    delete(path)
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(path.absolute(), _as_arrays(tree), force=True)
-    write_whole(_digest_path(path), _digest(path))
+    with _interrupts_wait():
+        delete(path)
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(path.absolute(), _as_arrays(tree), force=True)
+        write_whole(_digest_path(path), _digest(path))
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Holds a Ctrl-C back until orbax's threads are done: they do not end well half-way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where Python delivers no signals anyway
+        return
+    caught = []
+    before = signal.signal(signal.SIGINT, lambda *_: caught.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught:
+        raise KeyboardInterrupt
 
 
 def restore(path: pathlib.Path, like: Any) -> Any:

@@ -1,0 +1,214 @@
+import signal
+import time
+
+import pytest
+
+from experiments import sweep
+from tests.experiments.commands import REPOSITORY, assert_same_bits, only_run, snapshot, start
+from vae_jax import launch, runs
+from vae_jax.errors import UsageError
+
+# A user's own config file: the least to compile, and sweeps of every kind.
+CONFIG = """
+from configs import ae
+
+def get_config(arg=""):
+    config = ae.get_config("smoke,linear")
+    config.num_epochs = int(arg or 2)
+    return config
+
+def sweep_seed():
+    for seed in range(2):
+        yield {"seed": seed}
+
+def sweep_more_seeds():
+    return [{"seed": seed} for seed in range(6)]
+
+def sweep_latent_size():
+    return [{"latent_size": 2}, {"latent_size": 3}]
+
+def sweep_rate():  # the second of the three diverges
+    for rate in (1e-3, 1e30, 1e-2):
+        yield {"learning_rate": rate, "optimizer.name": "sgd"}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.py"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    return tmp_path / "runs"
+
+
+def arguments(config, workdir, names, *more):
+    return [f"--config={config}", f"--sweep={names}", f"--workdir={workdir}", *more]
+
+
+def test_sweep_trains_the_product(config, workdir, capsys):
+    assert sweep.main(arguments(config, workdir, "latent_size,seed")) == 0
+    found = runs.all_runs(workdir)
+    chosen = sorted((run.config()[0].latent_size, run.config()[0].seed) for run in found)
+    assert chosen == [(2, 0), (2, 1), (3, 0), (3, 1)]
+    assert {run.result()["status"] for run in found} == {"completed"}
+    assert capsys.readouterr() == (f"4 runs in {workdir}: 4 completed\n", "")
+
+
+def test_repeated_sweep_trains_nothing(config, workdir):
+    sweep.main(arguments(config, workdir, "seed"))
+    before = snapshot(workdir)
+    assert sweep.main(arguments(config, workdir, "seed")) == 0
+    assert snapshot(workdir) == before
+
+
+def test_extended_sweep_trains_what_is_new(config, workdir):
+    sweep.main(arguments(config, workdir, "seed"))
+    before = snapshot(workdir)
+    assert sweep.main(arguments(config, workdir, "more_seeds")) == 0
+    after = snapshot(workdir)
+    assert {path: after[path] for path in before} == before
+    assert len(runs.all_runs(workdir)) == 6
+
+
+def test_run_of_a_sweep_is_the_run_of_train(config, workdir, tmp_path):
+    from experiments import train
+
+    sweep.main(arguments(config, workdir, "seed", "--config.latent_size=4"))
+    train.main([f"--config={config}", "--config.latent_size=4", f"--workdir={tmp_path / 'single'}"])
+    single = only_run(tmp_path / "single")
+    assert_same_bits(runs.Run(workdir / single.id), single)
+
+
+def test_dry_run_lists_every_run_and_its_cost_and_writes_nothing(workdir, capsys):
+    shipped = f"{REPOSITORY}/configs/vae.py"
+    assert sweep.main(arguments(shipped, workdir, "latent_size,seed", "--dry_run")) == 0
+    header, *listed, total = capsys.readouterr().out.splitlines()
+    assert not workdir.exists()
+    assert header.split()[:3] == ["run", "state", "parameters"]
+    assert len(listed) == len({line.split()[0] for line in listed}) == 15
+    for line, size in zip(listed, [2, 2, 2, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32], strict=True):
+        assert f"latent_size={size}" in line
+        # 64-256-2Z on the way in, Z-256-64 on the way out.
+        assert f"{64 * 256 + 256 + 256 * 2 * size + 2 * size + size * 256 + 256 + 256 * 64 + 64:,}" in line
+    assert total.startswith("15 runs, 15 to do")
+
+
+def test_dry_run_says_what_is_done_started_and_damaged(config, workdir, capsys):
+    sweep.main(arguments(config, workdir, "more_seeds"))
+    done, started, damaged, *_ = runs.all_runs(workdir)
+    (started.path / "result.json").unlink()
+    (damaged.path / "result.json").write_text("{")
+    capsys.readouterr()
+    before = snapshot(workdir)
+    assert sweep.main(arguments(config, workdir, "more_seeds", "--dry_run")) == 0
+    assert snapshot(workdir) == before
+    _, *listed, total = capsys.readouterr().out.splitlines()
+    states = {line.split()[0]: line.split()[1] for line in listed}
+    assert (states[done.id], states[started.id], states[damaged.id]) == ("completed", "started", "damaged")
+    assert total.startswith("6 runs, 2 to do")
+
+
+def test_diverged_run_does_not_stop_the_others(config, workdir, capsys):
+    assert sweep.main(arguments(config, workdir, "rate")) == 1
+    statuses = {run.config()[0].learning_rate: run.result()["status"] for run in runs.all_runs(workdir)}
+    assert statuses == {1e-3: "completed", 1e30: "diverged", 1e-2: "completed"}
+    out, err = capsys.readouterr()
+    assert out == f"3 runs in {workdir}: 2 completed, 1 diverged\n"
+    (line,) = err.splitlines()
+    assert line.startswith("run 2/3 learning_rate=1e+30 seed=0: diverged at step")
+    before = snapshot(workdir)
+    assert sweep.main(arguments(config, workdir, "rate")) == 1
+    assert snapshot(workdir) == before
+
+
+def damaged_config(run):
+    (run.path / "config.json").write_text("{}")
+    return run.path / "config.json"
+
+
+def damaged_result(run):
+    path = run.path / "result.json"
+    path.write_text(path.read_text().replace('"epochs": 2', '"epochs": 3'))
+    return path
+
+
+def damaged_metrics(run):
+    path = run.path / "metrics.jsonl"
+    path.write_text(path.read_text().replace("1", "2", 1))
+    return path
+
+
+@pytest.mark.parametrize("damage", [damaged_config, damaged_result, damaged_metrics])
+def test_damaged_run_is_named_and_does_not_stop_the_others(config, workdir, capsys, damage):
+    sweep.main(arguments(config, workdir, "seed"))
+    victim = runs.all_runs(workdir)[0]
+    path = damage(victim)
+    capsys.readouterr()
+    assert sweep.main(arguments(config, workdir, "more_seeds")) == 1
+    out, err = capsys.readouterr()
+    assert out == f"6 runs in {workdir}: 5 completed, 1 failed\n"
+    (line,) = err.splitlines()
+    assert f"'{path}' is damaged: delete '{victim.path}' and run again" in line
+    assert all(run.result() for run in runs.all_runs(workdir) if run != victim)
+
+
+def test_crash_is_one_line_does_not_stop_the_others_and_is_tried_again(config, workdir, capsys, monkeypatch):
+    evaluate = launch.evaluate.evaluate
+    calls = []
+
+    def crash_once(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise MemoryError("no memory\nleft")
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(launch.evaluate, "evaluate", crash_once)
+    assert sweep.main(arguments(config, workdir, "seed")) == 1
+    out, err = capsys.readouterr()
+    assert out == f"2 runs in {workdir}: 1 completed, 1 failed\n"
+    assert err == "run 1/2 seed=0: failed: MemoryError: no memory left\n"
+    assert sorted(run.result()["status"] for run in runs.all_runs(workdir)) == ["completed", "failed"]
+    assert sweep.main(arguments(config, workdir, "seed")) == 0
+    assert len(calls) == 3  # the one that was completed is not evaluated again
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+def test_interrupted_sweep_is_continued_by_the_same_command(config, workdir, tmp_path, how):
+    argv = arguments(f"{config}:60", workdir, "more_seeds")
+    with start("-m", "experiments.sweep", *argv) as process:
+        while process.poll() is None and not list(workdir.glob("*/result.json")):
+            time.sleep(0.001)
+        process.send_signal(how)
+        _, err = process.communicate()
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert err == "error: interrupted; the same command goes on from here\n"
+    else:
+        assert (process.returncode, err) == (-how, "")
+    done = {path: path.stat().st_mtime_ns for path in workdir.glob("*/result.json")}
+    assert 1 <= len(done) < 6
+    assert sweep.main(argv) == 0
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    undisturbed = tmp_path / "undisturbed"
+    sweep.main(arguments(f"{config}:60", undisturbed, "more_seeds"))
+    assert [run.id for run in runs.all_runs(workdir)] == [run.id for run in runs.all_runs(undisturbed)]
+    for run, other in zip(runs.all_runs(workdir), runs.all_runs(undisturbed), strict=True):
+        assert_same_bits(run, other)
+
+
+def test_sweeps_of_the_same_field_are_refused(config, workdir):
+    with pytest.raises(UsageError, match="two of the sweeps set the same config key 'seed'"):
+        sweep.main(arguments(config, workdir, "seed,more_seeds"))
+    assert not workdir.exists()
+
+
+def test_config_that_cannot_run_stops_the_sweep_before_its_first_run(tmp_path, workdir):
+    path = tmp_path / "large.py"
+    path.write_text(CONFIG.replace('{"latent_size": 3}', '{"latent_size": 65}'))
+    with pytest.raises(UsageError, match="latent_size must be at most 64"):
+        sweep.main(arguments(path, workdir, "latent_size"))
+    assert not workdir.exists()

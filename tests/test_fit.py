@@ -1,0 +1,166 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from configs import ae, vae
+from vae_jax import build, fit
+from vae_jax.config import override
+from vae_jax.evaluate.bounds import bounds
+from vae_jax.evaluate.mse import mse
+from vae_jax.model import variables
+from vae_jax.train import validate
+
+SMALL = {"latent_size": 2, "bottleneck_width": 4, "batch_size": 5}
+PIXELS = np.random.default_rng(0).integers(0, 17, (20, 8, 8, 1)).astype(np.uint8)
+FOREVER = fit.Limits(num_epochs=1000, patience=0, kl_warmup_epochs=0)
+LINEAR = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0}
+
+
+@pytest.fixture(scope="module")
+def task():
+    return build.task(override(vae.get_config(), SMALL))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return fit.Images(train=jnp.asarray(PIXELS[:15]), valid=jnp.asarray(PIXELS[15:] > 8, jnp.float32))
+
+
+def hyper(**numbers):
+    return build.hyper(override(vae.get_config(), {**SMALL, **numbers}))
+
+
+def progress(**numbers):
+    """A progress of which only the numbers matter."""
+    fields = dict.fromkeys(field.name for field in dataclasses.fields(fit.Progress))
+    fields |= {name: np.int32(number) for name, number in ({"diverged_step": -1} | numbers).items()}
+    return fit.Progress(**fields)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "best_epoch", "limits", "over"),
+    [
+        (0, 0, (5, 0, 0), False),
+        (4, 0, (5, 0, 0), False),
+        (5, 5, (5, 0, 0), True),
+        (99, 1, (100, 0, 0), False),  # patience 0 never stops early
+        (12, 10, (100, 3, 0), False),
+        (13, 10, (100, 3, 0), True),
+        (22, 10, (100, 3, 20), False),  # patience counts from the end of the warm-up
+        (23, 10, (100, 3, 20), True),
+        (13, 10, (100, 3, 20), False),
+    ],
+)
+def test_training_ends_by_its_limits(epoch, best_epoch, limits, over):
+    assert fit.finished(progress(epoch=epoch, best_epoch=best_epoch), fit.Limits(*limits)) == over
+
+
+def test_training_ends_where_it_diverged():
+    assert fit.finished(progress(diverged_step=0, epoch=1, best_epoch=1), FOREVER)
+
+
+def run(task, numbers, images, limits, seed=0):
+    """Returns (progress, metrics) of every epoch; the states are copies, which no donation takes."""
+    rows = []
+    for now, metrics in fit.epochs(task, numbers, images, fit.start(task, seed, images), limits):
+        rows.append((now.replace(state=jax.tree.map(lambda leaf: leaf.copy(), now.state)), metrics))
+    return rows
+
+
+def test_every_epoch_is_told_with_the_metrics_of_train_and_valid(task, images):
+    rows = run(task, hyper(), images, dataclasses.replace(FOREVER, num_epochs=3))
+    assert [int(now.epoch) for now, _ in rows] == [1, 2, 3]
+    assert [int(now.state.step) for now, _ in rows] == [3, 6, 9]
+    names = {
+        f"{part}/{name}" for part in ("train", "valid") for name in ("loss", "reconstruction", "kl", "elbo")
+    }
+    for _, metrics in rows:
+        assert metrics.keys() == names
+        assert {type(value) for value in metrics.values()} == {float}
+    seconds = [float(now.seconds) for now, _ in rows]
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
+
+
+def test_best_parameters_are_those_of_the_lowest_validation_loss(task, images):
+    # So fast that the validation loss rises again: 15 images are soon learned by heart.
+    numbers = hyper(learning_rate=0.03)
+    rows = run(task, numbers, images, dataclasses.replace(FOREVER, num_epochs=30))
+    losses = [metrics["valid/loss"] for _, metrics in rows]
+    best = int(np.argmin(losses))
+    assert 0 < best < len(rows) - 1
+    last, _ = rows[-1]
+    assert last.best_epoch == best + 1
+    assert last.best_loss == np.float32(losses[best])
+    jax.tree.map(np.testing.assert_array_equal, last.best_params, rows[best][0].state.params)
+    again = validate(task, numbers, last.best_params, images.valid, fit.validation_key())
+    np.testing.assert_allclose(again["loss"], last.best_loss, rtol=1e-6)
+
+
+def test_validation_loss_has_the_full_kl_weight_during_the_warmup(task, images):
+    ((_, metrics),) = run(
+        task, hyper(kl_warmup_epochs=100), images, dataclasses.replace(FOREVER, num_epochs=1)
+    )
+    np.testing.assert_allclose(metrics["valid/loss"], -metrics["valid/elbo"], rtol=1e-6)
+    assert metrics["train/loss"] < -metrics["train/elbo"]
+
+
+def test_early_stopping_waits_for_its_patience(task, images):
+    rows = run(task, hyper(learning_rate=0.03), images, dataclasses.replace(FOREVER, patience=4))
+    last, _ = rows[-1]
+    assert last.epoch == last.best_epoch + 4
+    assert len(rows) < 100
+
+
+def test_stopped_and_continued_training_gives_the_same_bits(task, images):
+    whole = run(task, hyper(), images, dataclasses.replace(FOREVER, num_epochs=4))
+    for now, _ in fit.epochs(task, hyper(), images, fit.start(task, 0, images), FOREVER):
+        if now.epoch == 2:
+            break
+    rest = list(fit.epochs(task, hyper(), images, now, dataclasses.replace(FOREVER, num_epochs=4)))
+    assert [metrics for _, metrics in rest] == [metrics for _, metrics in whole[2:]]
+    jax.tree.map(np.testing.assert_array_equal, rest[-1][0].state.params, whole[-1][0].state.params)
+
+
+def test_divergence_ends_the_training_and_keeps_what_was_best(task, images):
+    rows = run(task, hyper(learning_rate=1e10), images, FOREVER)
+    last, _ = rows[-1]
+    assert last.diverged
+    assert 0 <= last.diverged_step <= 3 * len(rows)
+    assert len(rows) < 3
+    for params in (last.best_params, last.state.params):
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+def converged(config, pixels, num_epochs):
+    """Returns the model and its variables after a training with a cosine schedule."""
+    images = fit.Images(train=jnp.asarray(pixels), valid=jnp.asarray(pixels[:1] / 16, jnp.float32))
+    changes = {"schedule": "cosine", "learning_rate": 0.03, "num_epochs": num_epochs}
+    config = override(config, {**LINEAR, "decoder.output_activation": "identity", **changes})
+    task = build.task(config)
+    num_steps = jnp.float32(num_epochs * (len(pixels) // config.batch_size))
+    numbers = build.hyper(config).replace(num_steps=num_steps)
+    limits = fit.Limits(num_epochs, 0, 0)
+    *_, (last, _) = fit.epochs(task, numbers, images, fit.start(task, 0, images), limits)
+    return task.model, variables(last.state.params, config.sigma)
+
+
+def test_linear_autoencoder_reaches_the_pca_floor_on_train():
+    pixels = load_digits().data.astype(np.uint8).reshape(-1, 8, 8, 1)
+    model, known = converged(override(ae.get_config(), {"latent_size": 5}), pixels, 600)
+    eigenvalues = np.linalg.eigvalsh(np.cov(load_digits().data.T / 16, bias=True))[::-1]
+    floor = eigenvalues[5:].sum() / 64
+    error = float(mse(model, known, jnp.asarray(pixels / 16, jnp.float32)))
+    np.testing.assert_allclose(error, floor, rtol=1e-5)  # quadratic about the optimum, in float32
+
+
+def test_linear_vae_trained_with_a_learned_sigma_reaches_probabilistic_pca():
+    pixels = load_digits().data.astype(np.uint8).reshape(-1, 8, 8, 1)
+    model, known = converged(override(vae.get_config("grey"), {"latent_size": 2}), pixels, 1000)
+    images = jnp.asarray(pixels / 16, jnp.float32)
+    result = bounds(model, known, images, jax.random.key(0), 10)
+    # log p can be no greater than at the maximum; Adam's noise leaves it a few 1e-4 nats below.
+    assert -1e-4 < 0.0057067 + result["nll"] < 2e-3
