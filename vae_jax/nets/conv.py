@@ -9,7 +9,7 @@ import math
 import jax
 from flax import linen as nn
 
-from vae_jax.nets.mlp import MLPDecoder, MLPEncoder
+from vae_jax.nets.base import Decoder, Encoder
 
 
 def halvings(side: int, times: int) -> list[int]:
@@ -20,11 +20,11 @@ def halvings(side: int, times: int) -> list[int]:
     return sides
 
 
-class ConvEncoder(MLPEncoder):
+class ConvEncoder(Encoder):
     """Images BxHxWxC -> strided 3x3 convolutions -> bottleneck_width -> outputs BxN.
 
     `hidden_sizes` are the channels of the convolutions; the dense layer after them is
-    `bottleneck_width` wide. The other attributes are those of `MLPEncoder`.
+    `bottleneck_width` wide.
     """
 
     @nn.compact
@@ -37,7 +37,7 @@ class ConvEncoder(MLPEncoder):
         return self.output_activation(nn.Dense(self.output_size)(x))
 
 
-class ConvDecoder(MLPDecoder):
+class ConvDecoder(Decoder):
     """Codes BxZ -> bottleneck_width -> transposed convolutions -> images BxHxWxC.
 
     `hidden_sizes` are the channels from the image inwards, as for `ConvEncoder`.

@@ -5,12 +5,11 @@ and bias of a `Dense` layer and g is `activation` (`output_activation` on the la
 """
 
 import math
-from collections.abc import Callable
 
 import jax
 from flax import linen as nn
 
-Activation = Callable[[jax.Array], jax.Array]
+from vae_jax.nets.base import Activation, Decoder, Encoder
 
 
 def dense_layers(x: jax.Array, widths: tuple[int, ...], g: Activation) -> jax.Array:
@@ -20,22 +19,8 @@ def dense_layers(x: jax.Array, widths: tuple[int, ...], g: Activation) -> jax.Ar
     return x
 
 
-class MLPEncoder(nn.Module):
-    """Images BxHxWxC -> hidden_sizes -> bottleneck_width -> outputs BxN.
-
-    Attributes:
-      output_size: N, the number of outputs.
-      bottleneck_width: width of the last and narrowest hidden layer.
-      hidden_sizes: widths of the hidden layers before it, from the image inwards.
-      activation: g of the hidden layers.
-      output_activation: g of the last layer.
-    """
-
-    output_size: int
-    bottleneck_width: int
-    hidden_sizes: tuple[int, ...]
-    activation: Activation
-    output_activation: Activation
+class MLPEncoder(Encoder):
+    """Images BxHxWxC -> hidden_sizes -> bottleneck_width -> outputs BxN."""
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -44,18 +29,8 @@ class MLPEncoder(nn.Module):
         return self.output_activation(nn.Dense(self.output_size)(x))
 
 
-class MLPDecoder(nn.Module):
-    """Codes BxZ -> bottleneck_width -> hidden_sizes reversed -> images BxHxWxC.
-
-    Attributes: those of `MLPEncoder`, and `image_shape` (H, W, C). `hidden_sizes` is given
-    from the image inwards, as for the encoder, so that one value describes a mirrored pair.
-    """
-
-    image_shape: tuple[int, int, int]
-    bottleneck_width: int
-    hidden_sizes: tuple[int, ...]
-    activation: Activation
-    output_activation: Activation
+class MLPDecoder(Decoder):
+    """Codes BxZ -> bottleneck_width -> hidden_sizes reversed -> images BxHxWxC."""
 
     @nn.compact
     def __call__(self, codes: jax.Array) -> jax.Array:
@@ -65,7 +40,7 @@ class MLPDecoder(nn.Module):
         return x.reshape(-1, *self.image_shape)
 
 
-class LinearEncoder(MLPEncoder):
+class LinearEncoder(Encoder):
     """One layer, F = g(θX + b) with g = `output_activation`: Eq. 1 alone, no hidden layer."""
 
     @nn.compact
@@ -74,7 +49,7 @@ class LinearEncoder(MLPEncoder):
         return self.output_activation(nn.Dense(self.output_size)(x))
 
 
-class LinearDecoder(MLPDecoder):
+class LinearDecoder(Decoder):
     """One layer, X' = g(θ'F + b') with g = `output_activation`: Eq. 2 alone."""
 
     @nn.compact
