@@ -61,6 +61,8 @@ def test_everything_is_on_disk_when_the_writer_is_closed_by_an_error(tmp_path):
 
 def test_new_writer_replaces_what_an_earlier_process_wrote(tmp_path):
     write(tmp_path, (1, 2, 3), images=True)
+    (earlier,) = tmp_path.iterdir()
+    earlier.rename(tmp_path / "events.out.tfevents.0000000001.host")  # file names tell seconds apart
     write(tmp_path, (1, 2, 3, 4), images=True)
     events = read(tmp_path)
     assert [point.step for point in events.Scalars("train/loss")] == [1, 2, 3, 4]

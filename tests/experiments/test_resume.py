@@ -38,6 +38,7 @@ MOMENTS = {
     "between two checkpoints": ("runs.Run", "append_metrics", 6, 0.0),
     "while a checkpoint is written": ("orbax.checkpoint.StandardCheckpointer", "close", 4, 0.0),
     "before a checkpoint's digest": ("checkpoints", "write_whole", 4, 0.0),
+    "before a written file has its name": ("os", "replace", 4, 0.0),
     "after the training": ("evaluate", "evaluate", 1, 0.0),
 }
 

@@ -127,6 +127,7 @@ def is_finite(tree):
     return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
 
 
+@pytest.mark.filterwarnings("ignore:Sharding info not provided")  # none is needed on one device
 def test_diverged_run_keeps_its_last_good_state(tmp_path):
     # Half of the largest number of float32: the first update already leaves it behind.
     train.main([f"--config={LINEAR}", f"--workdir={tmp_path}", DIVERGING[0], "--config.learning_rate=1.7e38"])
