@@ -114,6 +114,8 @@ def is_intact(path: pathlib.Path) -> bool:
 
 def delete(path: pathlib.Path) -> None:
     _digest_path(path).unlink(missing_ok=True)  # first: what is half deleted must not count
+    if path.is_file():  # of a digest whose writing was killed
+        path.unlink()
     shutil.rmtree(path, ignore_errors=True)
 
 

@@ -248,11 +248,11 @@ def test_data_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "cache" / "tfds"))
     argv = [
-        f"--config={VAE},mnist",
+        f"--config={VAE},fashion_mnist",  # no other test prepares it where TFDS looks
         f"--manual_dir={tmp_path / 'originals'}",
         f"--workdir={tmp_path / 'runs'}",
     ]
-    with pytest.raises(UsageError, match=f"mnist.*{tmp_path / 'originals'}"):
+    with pytest.raises(UsageError, match=f"fashion_mnist.*{tmp_path / 'originals'}"):
         train.main(argv)
     assert not (tmp_path / "runs").exists()
 
