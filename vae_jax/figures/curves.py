@@ -53,7 +53,8 @@ def bottleneck_width(
       title: names the data set.
     """
     knee = sorted(knees)[len(knees) // 2]
-    label_knee = f"knee ({widths[min(knees)]} to {widths[max(knees)]} over seeds)"
+    spread = f"{widths[min(knees)]} to {widths[max(knees)]} over seeds"
+    label_knee = f"knee ({spread if min(knees) < max(knees) else 'of every seed'})"
     with style():
         figure, panels = subplots(len(costs), width=PAGE, height=2.5)
         for axes, (label, prices) in zip(panels, costs.items(), strict=True):
@@ -70,7 +71,7 @@ def bottleneck_width(
         panels[0].set_ylabel("mean squared error per pixel")
         panels[0].set_title(f"{title}, test")
         panels[1].set_title("numbers at the points: bottleneck width")
-        panels[0].legend()
+        panels[0].legend(loc="upper right")
     return figure
 
 
