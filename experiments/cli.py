@@ -188,13 +188,12 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = ("{task.description}", "{task.fields[metrics]}")
     with Progress(
-        TextColumn(columns[0]),
+        TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn(columns[1]),
+        TextColumn("{task.fields[metrics]}"),
         console=Console(stderr=True),
         transient=True,
     ) as progress:
