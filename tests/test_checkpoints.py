@@ -12,7 +12,7 @@ TREE = {
     "params": {"kernel": jnp.array([[1.5, -0.0], [1e-45, jnp.pi]]), "bias": jnp.array([jnp.nan, jnp.inf])},
     "key": jax.random.key(7),
     "step": jnp.int32(3),
-    "alive": jnp.ones((), bool),
+    "flag": jnp.ones((), bool),
     "seconds": np.zeros(()) + 1 / 3,
     "best_loss": np.float32(np.inf),
 }

@@ -6,7 +6,8 @@ import pytest
 from configs import ae, vae
 from vae_jax import build
 from vae_jax.config import override
-from vae_jax.cost import cost
+from vae_jax.cost import cost, state_bytes
+from vae_jax.errors import UsageError
 
 SHAPE = (8, 8, 1)
 
@@ -34,6 +35,20 @@ def test_parameters_are_those_that_are_trained():
         task.model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *SHAPE), "float32"), jax.random.key(0)
     )["params"]
     assert cost(task, SHAPE).parameters == sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def test_training_needs_two_states_the_best_parameters_and_the_gradients():
+    task = build.task(override(vae.get_config(), {"latent_size": 3, "bottleneck_width": 5}))
+    parameters = cost(task, SHAPE).parameters  # adam keeps two more of each; the rest are counters
+    assert 0 <= state_bytes(task, SHAPE) / 4 - (2 * 3 + 2) * parameters < 10
+
+
+@pytest.mark.parametrize("width", [10**8, 10**12])
+def test_model_that_no_memory_can_hold_is_refused(width):
+    with pytest.raises(
+        UsageError, match=r"parameters need .* GB to train, and there are .* bottleneck_width"
+    ):
+        build.task(override(vae.get_config(), {"bottleneck_width": width}))
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from vae_jax.config import override
 from vae_jax.evaluate.bounds import bounds
 from vae_jax.evaluate.mse import mse
 from vae_jax.model import variables
-from vae_jax.train import validate
+from vae_jax.train import all_finite, validate
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "batch_size": 5}
 PIXELS = np.random.default_rng(0).integers(0, 17, (20, 8, 8, 1)).astype(np.uint8)
+LARGE_RATES = (1e3, 1e10, 1e18)  # from harmless to the square root of float32's largest number
 FOREVER = fit.Limits(num_epochs=1000, patience=0, kl_warmup_epochs=0)
 LINEAR = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0}
 
@@ -133,6 +134,25 @@ def test_divergence_ends_the_training_and_keeps_what_was_best(task, images):
     assert len(rows) < 3
     for params in (last.best_params, last.state.params):
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "rmsprop", "sgd"])
+@pytest.mark.parametrize("learning_rate", LARGE_RATES)
+def test_whatever_the_rate_what_is_kept_is_finite(images, optimizer, learning_rate):
+    config = override(vae.get_config(), SMALL | {"optimizer.name": optimizer})
+    limits = dataclasses.replace(FOREVER, num_epochs=4)
+    rows = run(build.task(config), hyper(learning_rate=learning_rate), images, limits)
+    for now, metrics in rows:
+        assert all_finite((now.state, now.best_params))
+        assert now.diverged or np.isfinite(metrics["train/loss"] + metrics["valid/loss"])
+
+
+def test_an_infinite_moment_is_divergence_though_every_loss_is_finite(task, images):
+    progress = fit.start(task, 0, images)
+    progress.state.opt_state[0].nu["decoder"]["Dense_0"]["bias"] += np.inf
+    (last, metrics), *_ = fit.epochs(task, hyper(), images, progress, FOREVER)
+    assert all(np.isfinite(list(metrics.values())))
+    assert last.diverged_step == 3
 
 
 def converged(config, pixels, num_epochs):

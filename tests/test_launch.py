@@ -231,7 +231,6 @@ def test_divergence_is_marked_with_its_step_and_keeps_a_finite_state(tmp_path):
     assert result["status"] == "diverged"
     assert result["metrics"] == {}
     state = last_state(run, config)
-    assert state.alive
     assert state.step <= result["diverged_step"] == run.metrics()[-1]["step"] < 45
     assert is_finite((state.params, state.opt_state, best_params(run)))
 

@@ -189,6 +189,14 @@ def test_run_is_held_by_one_process_at_a_time(run):
         pass
 
 
+def test_who_holds_the_run_sweeps_up_what_a_kill_left_half_written(run):
+    left = run.path / ".result.json.123.tmp"
+    left.write_text("{")
+    before = {path.name for path in run.path.iterdir()} - {left.name}
+    with run.lock():
+        assert {path.name for path in run.path.iterdir()} - {".lock"} == before - {".lock"}
+
+
 def test_run_without_metrics_has_none(tmp_path):
     run = runs.Run(tmp_path)
     assert run.metrics() == []

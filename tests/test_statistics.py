@@ -74,6 +74,10 @@ def test_no_values_are_refused():
         (Estimate(0.0, 0.0, 3), "0.000 ± 0.000"),
         (Estimate(39504.0, 0.0, 3), "39504 ± 0"),
         (Estimate(97.12345, math.nan, 1), "97.12"),
+        (Estimate(0.5, math.nan, 1), "0.5"),
+        (Estimate(39504.3, math.nan, 1), "39504"),
+        (Estimate(math.inf, math.nan, 1), "inf"),
+        (Estimate(math.nan, math.nan, 2), "nan"),
     ],
 )
 def test_text_has_two_digits_of_the_uncertainty(found, text):

@@ -12,14 +12,22 @@ from configs import ae, vae
 from vae_jax import build
 from vae_jax.config import override
 from vae_jax.model import variables
-from vae_jax.train import Hyper, all_finite, init_state, kl_weight, train_epoch, train_step, validate
+from vae_jax.train import (
+    Hyper,
+    all_finite,
+    init_state,
+    kl_weight,
+    step_keys,
+    train_epoch,
+    train_step,
+    validate,
+)
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "batch_size": 5}
 VAE = override(vae.get_config(), SMALL)
 AE = override(ae.get_config(), {**SMALL, "optimizer.name": "sgd"})
 PIXELS = np.random.default_rng(0).integers(0, 17, (20, 8, 8, 1)).astype(np.uint8)
 few = settings(max_examples=15, deadline=None)
-LARGE_RATES = (1e3, 1e10, 1e18)  # from harmless to the square root of float32's largest number
 one_step = jax.jit(train_step, static_argnames="task")
 VAE_TASK, AE_TASK = build.task(VAE), build.task(AE)
 
@@ -41,10 +49,6 @@ def as_array(leaf):
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
-def is_finite(params):
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params))
-
-
 @given(st.floats(0.125, 8, width=32), st.integers(1, 50), st.integers(0, 100))
 @few
 def test_kl_weight_grows_linearly_to_beta_and_stays(beta, warmup, step):
@@ -57,10 +61,10 @@ def test_kl_weight_without_warmup_is_beta(step):
     assert kl_weight(hyper(beta=3.0), jnp.int32(step)) == 3
 
 
-@pytest.mark.parametrize(("bad", "finite"), [(0.0, True), (np.nan, False), (np.inf, False), (-1e30, False)])
+@pytest.mark.parametrize(("bad", "finite"), [(0.0, True), (np.nan, False), (np.inf, False), (-1e30, True)])
 def test_all_finite_sees_a_single_bad_number(bad, finite):
-    grads = {"a": jnp.ones((3, 4)), "b": [jnp.zeros(5).at[2].set(bad)]}
-    assert all_finite(grads) == finite
+    tree = {"a": jnp.ones((3, 4)), "b": [jnp.zeros(5).at[2].set(bad)], "c": (jnp.int32(1), jax.random.key(0))}
+    assert all_finite(tree) == finite
 
 
 def test_step_of_sgd_is_the_gradient_of_the_loss():
@@ -116,43 +120,26 @@ def test_every_step_draws_its_own_pixels_and_codes():
     assert losses[0] == losses[1] != losses[2]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_divergence_leaves_a_finite_state(optimizer):
-    task = build.task(override(VAE, {"optimizer.name": optimizer}))
-    for learning_rate in LARGE_RATES:
-        state, _ = train_epoch(task, hyper(learning_rate=learning_rate), start(task), PIXELS)
-        assert is_finite((state.params, state.opt_state))
-        assert state.alive == (state.step == 4)
-    assert not state.alive
-
-
-def test_what_has_diverged_stays_as_it_is():
-    dead = start(VAE_TASK).replace(alive=jnp.zeros((), bool))
-    after, _ = one_step(VAE_TASK, hyper(), dead, PIXELS[:5])
-    assert_same_bits(after, dead)
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_bad_loss_stops_the_training_at_that_step(bad):
-    state = start(VAE_TASK)
-    params = jax.tree.map(lambda leaf: leaf, state.params)
-    params["decoder"]["Dense_1"]["bias"] = params["decoder"]["Dense_1"]["bias"].at[3].set(bad)
-    broken = state.replace(params=params, step=jnp.int32(7))
-    after, _ = one_step(VAE_TASK, hyper(), broken, PIXELS[:5])
-    assert not after.alive
-    assert after.step == 7
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "rmsprop", "sgd"])
+def test_a_bad_number_shows_in_every_later_loss(optimizer, bad):
+    task = build.task(override(VAE, {"optimizer.name": optimizer}))
+    for part, layer in [("encoder", "Dense_0"), ("encoder", "Dense_1"), ("decoder", "Dense_1")]:
+        state = start(task)
+        state.params[part][layer]["bias"] = state.params[part][layer]["bias"].at[0].set(bad)
+        _, metrics = train_epoch(task, hyper(), state, PIXELS)
+        assert not np.isfinite(metrics["loss"]).any()
 
 
-def test_gradient_too_large_of_a_finite_loss_stops_the_training():
-    state = start(VAE_TASK)
-    hidden, last = (dict(state.params["decoder"][name]) for name in ("Dense_0", "Dense_1"))
-    hidden["bias"] = hidden["bias"] + 1e20  # its square is infinite, and it is the last layer's gradient
-    last["kernel"] = last["kernel"] * 1e-25
-    params = {**state.params, "decoder": {"Dense_0": hidden, "Dense_1": last}}
-    after, metrics = one_step(VAE_TASK, hyper(), state.replace(params=params), PIXELS[:5])
-    assert jnp.isfinite(metrics["loss"])
-    assert not after.alive
-    assert is_finite((after.params, after.opt_state))
+def test_an_epoch_tells_the_metrics_of_every_step():
+    one_by_one, state = [], start(VAE_TASK)
+    _, metrics = train_epoch(VAE_TASK, hyper(learning_rate=0.0), start(VAE_TASK), PIXELS)
+    assert {len(values) for values in metrics.values()} == {len(PIXELS) // 5}
+    order = jax.random.permutation(step_keys(state)[2], len(PIXELS)).reshape(-1, 5)
+    for indices in order:
+        state, now = one_step(VAE_TASK, hyper(learning_rate=0.0), state, PIXELS[indices])
+        one_by_one.append(now["loss"])
+    np.testing.assert_allclose(metrics["loss"], one_by_one, rtol=1e-5)
 
 
 def test_same_seed_gives_the_same_bits_and_another_does_not():
@@ -167,7 +154,7 @@ def test_epoch_takes_every_image_once():
     still = hyper(learning_rate=0.0)
     _, metrics = train_epoch(AE_TASK, still, start(AE_TASK), PIXELS)
     everything = validate(AE_TASK, still, start(AE_TASK).params, PIXELS / np.float32(16), jax.random.key(0))
-    np.testing.assert_allclose(metrics["loss"], everything["loss"], rtol=1e-5)
+    np.testing.assert_allclose(metrics["loss"].mean(), everything["loss"], rtol=1e-5)
 
 
 def test_last_partial_batch_is_left_out():
@@ -178,7 +165,7 @@ def test_last_partial_batch_is_left_out():
 def test_every_epoch_has_its_own_order():
     task = dataclasses.replace(AE_TASK, batch_size=15)  # a quarter of the images is left out
     losses = [
-        float(train_epoch(task, hyper(), start(task).replace(step=jnp.int32(step)), PIXELS)[1]["loss"])
+        float(train_epoch(task, hyper(), start(task).replace(step=jnp.int32(step)), PIXELS)[1]["loss"].mean())
         for step in (0, 0, 1, 2)
     ]
     assert losses[0] == losses[1]
@@ -239,5 +226,5 @@ def test_learning_lowers_the_loss():
     losses = []
     for _ in range(20):
         state, metrics = train_epoch(VAE_TASK, numbers, state, PIXELS)
-        losses.append(float(metrics["loss"]))
+        losses.append(float(metrics["loss"].mean()))
     assert losses[-1] < losses[0] - 1

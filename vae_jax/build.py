@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from vae_jax import data, likelihoods, nets, objectives, optimizers, posteriors, priors
 from vae_jax.check import check
+from vae_jax.cost import check_memory
 from vae_jax.model import Autoencoder
 from vae_jax.train import Hyper, Task
 
@@ -19,7 +20,7 @@ def task(config: ConfigDict) -> Task:
     """
     check(config)
     source = data.source(config.dataset)
-    return Task(
+    found = Task(
         model=model(config, source.image_shape),
         loss=objectives.OBJECTIVES[config.objective].loss,
         optimizer=optimizers.Optimizer(**config.optimizer.to_dict()),
@@ -27,6 +28,8 @@ def task(config: ConfigDict) -> Task:
         preprocess=data.Preprocess(config.binarize, source.max_value),
         batch_size=config.batch_size,
     )
+    check_memory(found, source.image_shape)
+    return found
 
 
 def model(config: ConfigDict, image_shape: tuple[int, int, int]) -> Autoencoder:

@@ -3,12 +3,15 @@
 import dataclasses
 import functools
 import math
+import os
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from vae_jax.train import Hyper, Task, init_state, train_step
+from vae_jax.errors import UsageError
+from vae_jax.train import Hyper, Task, TrainState, init_state, train_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +30,46 @@ class Cost:
 def cost(task: Task, image_shape: tuple[int, int, int]) -> Cost:
     """Returns the cost of `task` on images of shape (H, W, C)."""
     pixels = jax.ShapeDtypeStruct((task.batch_size, *image_shape), jnp.uint8)
-    state = jax.eval_shape(functools.partial(init_state, task), jax.random.key(0), pixels)
+    state = state_shapes(task, image_shape)
     hyper = Hyper(*[jax.ShapeDtypeStruct((), jnp.float32) for _ in dataclasses.fields(Hyper)])
     lowered = jax.jit(functools.partial(train_step, task)).lower(hyper, state, pixels)
     flops = (lowered.cost_analysis() or {}).get("flops", math.nan)
-    parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params))
-    return Cost(parameters, flops / task.batch_size)
+    return Cost(count(state.params), flops / task.batch_size)
+
+
+@functools.lru_cache(maxsize=256)
+def state_shapes(task: Task, image_shape: tuple[int, int, int]) -> TrainState:
+    """Returns the shapes and types of the state that `task` trains."""
+    pixels = jax.ShapeDtypeStruct((1, *image_shape), jnp.uint8)
+    return jax.eval_shape(functools.partial(init_state, task), jax.random.key(0), pixels)
+
+
+def count(tree: Any) -> int:
+    """Returns how many numbers there are in the arrays of `tree`."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+def state_bytes(task: Task, image_shape: tuple[int, int, int]) -> int:
+    """Returns what training keeps at least: two states, the best parameters and the gradients."""
+    state = state_shapes(task, image_shape)
+    return 4 * 2 * (count(state) + count(state.params))
+
+
+def memory_limit() -> int:
+    """Returns the bytes of the device, or of the machine where the device is the CPU."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_memory(task: Task, image_shape: tuple[int, int, int]) -> None:
+    """Raises UsageError where the model cannot be held, whatever the batch."""
+    needed, limit = state_bytes(task, image_shape), memory_limit()
+    if needed > limit:
+        parameters = count(state_shapes(task, image_shape).params)
+        raise UsageError(
+            f"{parameters:,} parameters need {needed / 1e9:.0f} GB to train, "
+            f"and there are {limit / 1e9:.0f}: make bottleneck_width, latent_size or hidden_sizes smaller"
+        )
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from vae_jax.train import Hyper, Task, TrainState, init_state, train_epoch, validate
+from vae_jax.train import Hyper, Task, TrainState, all_finite, init_state, train_epoch, validate
 
 
 @struct.dataclass
@@ -23,8 +23,8 @@ class Progress:
       best_loss: that loss, with the KL at its full weight.
       epoch: number of epochs begun; all are complete but the last of a diverged run.
       seconds: spent in them, compilation included.
-      diverged_step: where NaN or infinity came up, else -1. `state` is then the one after the
-        last epoch whose losses were all finite.
+      diverged_step: steps done when a loss was first NaN or infinite (or the epoch's, where only
+        the state is), else -1. `state` is then the one before that epoch.
     """
 
     state: TrainState
@@ -96,16 +96,18 @@ def _epoch(task: Task, hyper: Hyper, images: Images, progress: Progress) -> tupl
     last_good = copy(progress.state)
     state, train = train_epoch(task, hyper, progress.state, images.train)
     valid = validate(task, hyper, state.params, images.valid, validation_key())
-    train, valid = jax.device_get((train, valid))
+    train, valid, sound = jax.device_get((train, valid, all_finite(state)))
+    finite = np.isfinite([*train["loss"], valid["loss"] if sound else np.nan])
     progress = progress.replace(state=state, epoch=progress.epoch + 1)
-    if not (state.alive and np.isfinite(valid["loss"])):
-        progress = progress.replace(state=last_good, diverged_step=np.asarray(state.step))
+    if not finite.all():
+        diverged_step = np.asarray(last_good.step) + np.argmin(finite).astype(np.int32)
+        progress = progress.replace(state=last_good, diverged_step=diverged_step)
     elif valid["loss"] < progress.best_loss:
         progress = progress.replace(
             best_params=copy(state.params), best_loss=valid["loss"], best_epoch=progress.epoch
         )
     progress = progress.replace(seconds=progress.seconds + time.perf_counter() - began)
-    return progress, _named("train", train) | _named("valid", valid)
+    return progress, _means("train", train) | _means("valid", valid)
 
 
 def validation_key() -> jax.Array:
@@ -119,5 +121,5 @@ def copy(tree: Any) -> Any:
     return jax.tree.map(jnp.copy, tree)
 
 
-def _named(prefix: str, metrics: dict[str, np.ndarray]) -> dict[str, float]:
-    return {f"{prefix}/{name}": float(value) for name, value in metrics.items()}
+def _means(prefix: str, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+    return {f"{prefix}/{name}": float(values.mean()) for name, values in metrics.items()}

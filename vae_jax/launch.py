@@ -23,7 +23,7 @@ from vae_jax.config import resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.model import Autoencoder, variables
 from vae_jax.objectives import OBJECTIVES
-from vae_jax.train import Task, init_state
+from vae_jax.train import Task
 
 CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill
 Show = Callable[[fit.Progress, dict[str, float]], None]
@@ -98,8 +98,7 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     if finished_result(run) is None:
         raise UsageError(f"run '{run.path}' is not finished")
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
-    pixels = dataset.train.images[: config.batch_size]
-    like = jax.eval_shape(functools.partial(init_state, task), jax.random.key(0), pixels).params
+    like = cost.state_shapes(task, dataset.source.image_shape).params
     params = checkpoints.restore(run.checkpoints / "best", like)
     return Trained(task.model, variables(params, config.sigma), dataset, task.preprocess)
 

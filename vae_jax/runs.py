@@ -68,6 +68,8 @@ class Run:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(f"run '{self.path}' is being trained by another process") from None
+            for left_by_a_kill in self.path.glob(".*.tmp"):
+                left_by_a_kill.unlink()
             yield
 
     def config(self) -> tuple[ConfigDict, str]:

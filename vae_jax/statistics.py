@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         if math.isnan(self.half_width):
-            return f"{self.mean:.4g}"
+            return np.format_float_positional(self.mean, _decimals(0.0, self.mean), trim="-")
         decimals = _decimals(self.half_width, self.mean)
         return f"{self.mean:.{decimals}f} ± {self.half_width:.{decimals}f}"
 
@@ -52,5 +52,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 def _decimals(half_width: float, mean: float) -> int:
     """Two significant digits of the uncertainty, or four of the mean where it is exact."""
+    if not math.isfinite(mean + half_width):
+        return 0
     digits = (half_width, 1) if half_width > 0 else (abs(mean) or 1.0, 3)
     return min(max(digits[1] - math.floor(math.log10(digits[0])), 0), 12)

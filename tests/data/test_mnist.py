@@ -1,5 +1,6 @@
 import gzip
 import os
+import shutil
 import socket
 import time
 import urllib.request
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from vae_jax import data
+from vae_jax.data import mnist
 from vae_jax.errors import UsageError
 
 FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
@@ -83,6 +85,16 @@ def test_damaged_cache_is_refused_by_name(prepared, cache, monkeypatch, tmp_path
     content[1_000_000] ^= 0xFF
     copy.write_bytes(content)
     with pytest.raises(UsageError, match=f"'{copy}'.*delete it and run again"):
+        data.load("mnist")
+
+
+def test_damaged_prepared_set_is_refused_by_name(prepared, cache, monkeypatch, tmp_path):
+    shutil.copytree(cache / "tfds" / "mnist", tmp_path / "mnist")
+    (records,) = tmp_path.rglob("*test.array_record*")
+    records.write_bytes(damage_truncate(records.read_bytes()))
+    monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(mnist, "_find_builder", lambda name: mnist._builder(name, data_dir=tmp_path))
+    with pytest.raises(UsageError, match=f"'{records.parent}' is damaged: delete that folder"):
         data.load("mnist")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from vae_jax.evaluate import neighbors
 from vae_jax.evaluate.neighbors import ClassPair
@@ -105,6 +106,16 @@ def test_rank_correlation_by_hand():
     upper = np.triu_indices(3, 1)
     one[upper], other[upper] = (1, 2, 3), (1, 3, 2)
     assert neighbors.rank_correlation(one, other) == pytest.approx(0.5)
+
+
+@given(st.integers(0, 1000))
+@few
+def test_rank_correlation_is_spearmans(seed):
+    rng = np.random.default_rng(seed)
+    one, other = (np.round(rng.random((5, 5)), 1) for _ in range(2))  # with ties
+    upper = np.triu_indices(5, 1)
+    expected = spearmanr((one + one.T)[upper], (other + other.T)[upper]).statistic
+    np.testing.assert_allclose(neighbors.rank_correlation(one, other), expected, atol=1e-12)
 
 
 def test_rank_correlation_of_unrelated_distances_is_about_zero():

@@ -36,10 +36,18 @@ def prepare(name: str, manual_dir: pathlib.Path | None) -> tuple[np.ndarray, np.
         builder = _find_builder(name)
         if not builder.is_prepared():
             _download_and_prepare(builder, _originals(name, builder, manual_dir))
-        splits = [builder.as_data_source(split=split) for split in ("train", "test")]
-        examples = [example for split in splits for example in split.__getitems__(range(len(split)))]
+        examples = _read(builder)
     images = np.stack([example["image"] for example in examples])
     return images, np.array([example["label"] for example in examples], np.int64)
+
+
+def _read(builder: Any) -> list[dict[str, Any]]:
+    try:
+        splits = [builder.as_data_source(split=split) for split in ("train", "test")]
+        return [example for split in splits for example in split.__getitems__(range(len(split)))]
+    except Exception as error:  # array_record and TFDS each have their own
+        where = f"data set '{builder.name}': what was prepared in '{builder.data_dir}'"
+        raise UsageError(f"{where} is damaged: delete that folder") from error
 
 
 @contextlib.contextmanager
