@@ -72,6 +72,17 @@ def test_samples_have_the_mean_and_variance():
     assert np.abs(np.corrcoef(z.T)[~np.eye(3, dtype=bool)]).max() < 4 / np.sqrt(count)
 
 
+@given(st.integers(1, 9), st.integers(1, 9))
+@few
+def test_noise_of_a_dimension_does_not_depend_on_how_many_there_are(few_latents, more):
+    def samples(latents):
+        zeros = jnp.zeros((5, latents))
+        return DiagonalGaussian(zeros, zeros).sample(jax.random.key(1))
+
+    wide = samples(few_latents + more)
+    np.testing.assert_array_equal(samples(few_latents), wide[:, :few_latents])
+
+
 def test_samples_differ_between_images_and_carry_gradients():
     q = DiagonalGaussian(jnp.zeros((3, 2)), jnp.zeros((3, 2)))
     assert len(np.unique(q.sample(jax.random.key(0)))) == 6

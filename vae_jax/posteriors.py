@@ -37,8 +37,11 @@ class DiagonalGaussian:
         return cls(mean_BxZ, softly_bounded(logvar_BxZ, LOGVAR_BOUND))
 
     def sample(self, key: jax.Array) -> jax.Array:
-        """Returns z = μ + σε, ε ~ N(0, I): the reparameterisation trick. Shape BxZ."""
-        noise_BxZ = jax.random.normal(key, self.mean_BxZ.shape)
+        """Returns z = μ + σε, ε ~ N(0, I): the reparameterisation trick. Shape BxZ.
+
+        A dimension's noise does not depend on how many there are: counters run along B first.
+        """
+        noise_BxZ = jax.random.normal(key, self.mean_BxZ.shape[::-1]).T
         return self.mean_BxZ + jnp.exp(0.5 * self.logvar_BxZ) * noise_BxZ
 
     def log_prob(self, z_BxZ: jax.Array) -> jax.Array:
