@@ -25,7 +25,8 @@ import optax
 from flax import linen as nn
 
 from configs import vae
-from vae_jax import build, data, launch, runs
+from vae_jax import fit, pool
+from vae_jax.attempt import Attempt
 from vae_jax.config import override
 
 EPOCHS, BATCH, IMAGES, VALID = 12, 128, 60_000, 10_000
@@ -72,29 +73,25 @@ def bare_epoch(images_NxD: jax.Array):
 def epoch_times() -> tuple[list[float], list[float]]:
     """Returns seconds of the whole path's epochs and of the bare loop's, in alternation."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (IMAGES + VALID, 28, 28, 1), dtype=np.uint8)
-    labels = np.zeros(len(images), np.int64)
-    train, valid = (
-        data.Split(images[part], labels[part]) for part in np.split(np.arange(len(images)), [IMAGES])
-    )
-    dataset = data.Dataset("mnist", data.source("mnist"), train, valid, valid)
+    train, valid = np.split(rng.integers(0, 256, (IMAGES + VALID, 28, 28, 1), dtype=np.uint8), [IMAGES])
+    images = fit.Images(jnp.asarray(train), jnp.asarray(valid > 127, jnp.float32))
     changes = {"binarize": "threshold", "latent_size": 20, "bottleneck_width": 500, "num_epochs": EPOCHS}
     config = override(vae.get_config("mnist"), changes)
-    bare, state = bare_epoch(jnp.asarray(train.images.reshape(IMAGES, -1) / 255, jnp.float32))
+    bare, state = bare_epoch(jnp.asarray(train.reshape(IMAGES, -1) / 255, jnp.float32))
     whole_times, bare_times, began = [], [], time.perf_counter()
 
-    def alternate(progress, metrics):
+    def alternate(run, number, metrics):
         nonlocal state, began
         whole_times.append(time.perf_counter() - began)
         start = time.perf_counter()
-        state = jax.block_until_ready(bare(state, jax.random.key(int(progress.epoch))))
+        state = jax.block_until_ready(bare(state, jax.random.key(number)))
         bare_times.append(time.perf_counter() - start)
         began = time.perf_counter()
 
     with tempfile.TemporaryDirectory() as folder:
-        run = runs.Run(pathlib.Path(folder) / "run")
-        run.create("{}")
-        launch.train(build.task(config), config, dataset, run, alternate)
+        attempt = Attempt(config, pathlib.Path(folder))
+        list(pool.train(attempt.task, [attempt], images, 1, attempt.run.checkpoints, alternate))
+        attempt.end()
     return whole_times[1:], bare_times[1:]  # the first of each compiles
 
 

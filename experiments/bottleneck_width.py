@@ -30,6 +30,7 @@ from vae_jax.results import COSTS, Row, by_seed
 from vae_jax.statistics import estimate
 from vae_jax.sweeps import expand
 
+TIMED = True  # its runs train one at a time: their seconds are compared
 NARROW, MIDDLE, WIDE = 8, 64, 512
 
 

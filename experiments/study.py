@@ -105,7 +105,7 @@ def main(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> int:
     if arguments.dry_run:
         print_plan(planned)
         return 0
-    outcomes = execute(planned, workdir, arguments.manual_dir)
+    outcomes = _train(planned, _timed(chosen, needed, workdir), workdir, arguments.manual_dir)
     if not all(outcome.status == "completed" for outcome in outcomes):
         return cli.fail(
             "no figures: some runs did not complete; the same command tries the failed ones again", 1
@@ -119,6 +119,24 @@ def main(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> int:
     print(f"wrote {_write_claims(output, claims)}")
     verdicts = [claim.verdict for group in claims.values() for claim in group]
     return 0 if set(verdicts) <= {"reproduced", "inconclusive"} else 1
+
+
+def _timed(
+    studies: Mapping[str, Study], needed: Mapping[str, list[ConfigDict]], workdir: pathlib.Path
+) -> set[str]:
+    """Returns the ids of the runs whose seconds a study compares: it says so by TIMED."""
+    names = [name for name, study in studies.items() if getattr(study, "TIMED", False)]
+    return {entry.run.id for name in names for entry in sweeps.plan(needed[name], workdir)}
+
+
+def _train(
+    planned: Sequence[sweeps.Planned], timed: set[str], workdir: pathlib.Path, manual_dir: pathlib.Path | None
+) -> list[sweeps.Outcome]:
+    """Trains first the timed runs, each alone, then the others as is cheapest."""
+    alone = [entry for entry in planned if entry.run.id in timed]
+    others = [entry for entry in planned if entry.run.id not in timed]
+    outcomes = execute(alone, workdir, manual_dir, alone=True) if alone else []
+    return outcomes + (execute(others, workdir, manual_dir) if others else [])
 
 
 def _parse(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> argparse.Namespace:

@@ -7,6 +7,8 @@ Runs that are done are not trained again, a failure does not stop the others, an
 interruption the same command goes on.
 """
 
+import json
+import math
 import pathlib
 import sys
 import time
@@ -19,6 +21,9 @@ from vae_jax.config import differing
 from vae_jax.errors import UsageError, lookup
 from vae_jax.launch import load_dataset
 from vae_jax.sweeps import Outcome, Planned
+from vae_jax.sweeps.cores import cores
+
+EXECUTORS = {"auto": None, "local": 1, "processes": len(cores())}  # how many processes
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,10 +31,14 @@ def main(argv: Sequence[str]) -> int:
     cli.add_config(parser)
     parser.add_argument("--sweep", required=True, help="names of sweeps in the config file, joined by commas")
     parser.add_argument("--dry_run", action="store_true", help="list the runs and their costs, do nothing")
-    parser.add_argument("--executor", default="local", help="how runs are executed: local")
+    parser.add_argument(
+        "--executor",
+        default="auto",
+        help="auto (by measured cost), local (in this process) or processes (one for each core)",
+    )
     cli.add_workdir(parser)
     arguments = parser.parse(argv)
-    lookup("executor", arguments.executor, sweeps.EXECUTORS)
+    lookup("executor", arguments.executor, EXECUTORS)
     module, config = cli.load_config(arguments.config, arguments.overrides)
     named = cli.named_sweeps(module, arguments.sweep)
     for name in {field for sweep in named for overrides in sweep for field in overrides}:
@@ -39,6 +48,7 @@ def main(argv: Sequence[str]) -> int:
     planned = sweeps.plan(configs, cli.writable(arguments.workdir))
     if arguments.dry_run:
         print_plan(planned)
+        print_schedule(sweeps.schedule(planned, arguments.workdir))
         return 0
     outcomes = execute(planned, arguments.workdir, arguments.manual_dir, arguments.executor)
     return 0 if all(outcome.status == "completed" for outcome in outcomes) else 1
@@ -48,42 +58,74 @@ def execute(
     planned: Sequence[Planned],
     workdir: pathlib.Path,
     manual_dir: pathlib.Path | None,
-    executor: str = "local",
+    executor: str = "auto",
+    alone: bool = False,
 ) -> list[Outcome]:
     """Runs a plan with a progress bar, prints a line for every run that fails, and a count."""
-    for name in {entry.config.dataset for entry in planned if entry.state != "completed"}:
+    for name in {entry.config.dataset for entry in planned if not entry.over}:
         load_dataset(name, manual_dir)  # missing data then stops the sweep, not every run of it
-    names, clock = labels(planned), Clock(planned)
+    names, epochs = labels(planned), Epochs(planned)
+    place = {entry.run.id: f"run {number}/{len(planned)}" for number, entry in enumerate(planned, 1)}
     outcomes: list[Outcome] = []
-    with cli.progress_bar("sweep", 1) as bar:
 
-        def show(progress, metrics):
-            entry = planned[len(outcomes)]
-            label = f"run {len(outcomes) + 1}/{len(planned)}{clock.left(len(outcomes))} {names[entry.run.id]}"
-            bar(label, int(progress.epoch), entry.config.num_epochs, cli.brief(metrics))
+    def end(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        epochs.end(outcome)
+        _report(outcome, f"{place[outcome.run.id]} {names[outcome.run.id]}")
 
-        for outcome in sweeps.EXECUTORS[executor](planned, workdir, manual_dir, show):
-            outcomes.append(outcome)
-            _report(outcome, f"run {len(outcomes)}/{len(planned)} {names[outcome.planned.run.id]}")
+    for entry in planned:
+        if entry.over:
+            end(_found(entry))
+    schedule = sweeps.schedule(planned, workdir, EXECUTORS[executor], alone)
+    began = time.perf_counter()
+    run = sweeps.EXECUTORS["processes" if schedule.processes > 1 else "local"]
+    with cli.progress_bar("sweep", epochs.total) as bar:
+
+        def show(run, epoch, metrics):
+            epochs.done[run.id] = epoch
+            label = f"{len(outcomes)}/{len(planned)} runs, epochs of all"
+            bar(label, sum(epochs.done.values()), epochs.total, f"{names[run.id]}  {cli.brief(metrics)}")
+
+        for outcome in run(schedule.populations, schedule.processes, workdir, manual_dir, show):
+            if outcome.run.id not in {ended.run.id for ended in outcomes}:
+                end(outcome)
     counts = Counter(outcome.status for outcome in outcomes)
     print(f"{len(outcomes)} runs in {workdir}: " + ", ".join(f"{n} {s}" for s, n in sorted(counts.items())))
+    _compare_with_plan(schedule, time.perf_counter() - began, workdir)
     return outcomes
 
 
-class Clock:
-    """How long the rest of a sweep takes, if its work goes on at the pace so far."""
+def _found(entry: Planned) -> Outcome:
+    result = entry.run.final_result()
+    return Outcome(entry.run, result["status"], result)
+
+
+def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathlib.Path) -> None:
+    """Keeps what a sweep was estimated to take beside what it took."""
+    if math.isnan(schedule.seconds):
+        return
+    print(f"planned {schedule.seconds:.0f} s of training, took {seconds:.0f} s with evaluation")
+    line = {"planned_seconds": schedule.seconds, "seconds": seconds, "processes": schedule.processes}
+    line |= {"populations": [[len(p.configs), p.width, *p.sizes] for p in schedule.populations]}
+    with open(workdir / "schedules.jsonl", "a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+class Epochs:
+    """The epochs of a sweep's runs: those done, and those in all; a run can end before its last."""
 
     def __init__(self, planned: Sequence[Planned]):
-        self._work = [0.0 if entry.state == "completed" else entry.flops for entry in planned]
-        self._began = time.perf_counter()
+        self._of = {entry.run.id: entry.config.num_epochs for entry in planned if not entry.over}
+        self.done: dict[str, int] = {}
 
-    def left(self, finished: int) -> str:
-        """Returns ', 3 min left' once a run has shown the pace."""
-        done, todo = sum(self._work[:finished]), sum(self._work[finished:])
-        if not done:
-            return ""
-        seconds = (time.perf_counter() - self._began) * todo / done
-        return f", {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
+    @property
+    def total(self) -> int:
+        return sum(self._of.values())
+
+    def end(self, outcome: Outcome) -> None:
+        """The run makes no more epochs than it has made."""
+        if outcome.run.id in self._of:
+            self._of[outcome.run.id] = self.done.get(outcome.run.id, 0)
 
 
 def labels(planned: Sequence[Planned]) -> dict[str, str]:
@@ -96,7 +138,13 @@ def _report(outcome: Outcome, label: str) -> None:
     if outcome.status == "diverged":
         print(f"{label}: diverged at step {outcome.result['diverged_step']}", file=sys.stderr)
     if outcome.status == "failed":
-        print(f"{label}: failed: {' '.join(outcome.error.split())}", file=sys.stderr)
+        print(f"{label}: failed: {_told(outcome.error)}", file=sys.stderr)
+
+
+def _told(error: Exception) -> str:
+    """One line; the kind of an error that was not written for the user is part of it."""
+    kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split())
 
 
 def print_plan(planned: Sequence[Planned]) -> None:
@@ -108,11 +156,24 @@ def print_plan(planned: Sequence[Planned]) -> None:
     for entry in planned:
         work = f"{entry.cost.parameters:>11,}{entry.flops / 1e12:>9.3f}{entry.flops / rate:>8.1f} s"
         print(f"{entry.run.id:<14}{entry.state:<11}{work}  {names[entry.run.id]}")
-    todo = [entry for entry in planned if entry.state not in ("completed", "diverged")]
+    todo = [entry for entry in planned if not entry.over]
     seconds = sum(entry.flops for entry in todo) / rate
     print(
         f"{len(planned)} runs, {len(todo)} to do: at least {seconds:.0f} s of arithmetic at this "
         f"machine's {rate / 1e9:.0f} GFLOP/s, plus compilation, data traffic and evaluation"
+    )
+
+
+def print_schedule(schedule: sweeps.Schedule) -> None:
+    """Prints how the runs to do would be trained, and the estimate."""
+    for population in schedule.populations:
+        latent_size, width = population.sizes
+        runs = f"{len(population.configs)} runs, {population.width} at a time"
+        print(f"population {population.id}: {runs}, at latent_size={latent_size} bottleneck_width={width}")
+    estimate = "too short to measure" if math.isnan(schedule.seconds) else f"{schedule.seconds:.0f} s"
+    print(
+        f"{len(schedule.populations)} populations, {schedule.programs} programs to compile, "
+        f"{schedule.processes} at the same time; training {estimate}, {schedule.memory / 1e6:.0f} MB"
     )
 
 

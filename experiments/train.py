@@ -26,8 +26,8 @@ def main(argv: Sequence[str]) -> int:
 
     with cli.progress_bar("training", config.num_epochs) as bar:
 
-        def show(progress, metrics):
-            bar("epoch", int(progress.epoch), config.num_epochs, cli.brief(metrics))
+        def show(run, epoch, metrics):
+            bar("epoch", epoch, config.num_epochs, cli.brief(metrics))
 
         run, result = launch(config, workdir, arguments.manual_dir, show)
     print(summary(run, result))

@@ -6,6 +6,8 @@ import pathlib
 import jax
 import pytest
 
+from vae_jax.compilation import enable_cache
+
 REPOSITORY = pathlib.Path(__file__).parent.parent
 ORIGINALS = REPOSITORY.parent / "shared" / "data" / "tfds_downloads"
 
@@ -18,6 +20,7 @@ def cache(tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "cache"
     os.environ["VAE_JAX_CACHE"] = str(folder)
     os.environ["TFDS_DATA_DIR"] = str(folder / "tfds")
+    enable_cache()  # many tests compile the same
     return folder
 
 

@@ -139,7 +139,7 @@ def test_two_epochs_are_kept_beside_the_best(tmp_path):
     checkpoints.save(tmp_path / "best", {"a": jnp.zeros(1)})
     (tmp_path / "000002.orbax-checkpoint-tmp").mkdir()  # of a save that was killed
     for epoch in (1, 2, 3):
-        checkpoints.save_epoch(tmp_path, epoch, {"a": jnp.float32(epoch)})
+        checkpoints.save_numbered(tmp_path, epoch, {"a": jnp.float32(epoch)})
     kept = {path.name.removesuffix(".sha256") for path in tmp_path.iterdir()}
     assert kept == {"best", "000002", "000003"}
 
@@ -148,7 +148,7 @@ def test_newest_intact_epoch_is_restored(tmp_path, capsys):
     fresh = {"a": jnp.float32(0)}
     assert checkpoints.restore_newest(tmp_path, fresh) is fresh
     for epoch in (1, 2):
-        checkpoints.save_epoch(tmp_path, epoch, {"a": jnp.float32(epoch)})
+        checkpoints.save_numbered(tmp_path, epoch, {"a": jnp.float32(epoch)})
     assert checkpoints.restore_newest(tmp_path, fresh)["a"] == 2
     flip_a_bit(tmp_path / "000002")
     assert checkpoints.restore_newest(tmp_path, fresh)["a"] == 1

@@ -45,9 +45,7 @@ def test_training_needs_two_states_the_best_parameters_and_the_gradients():
 
 @pytest.mark.parametrize("width", [10**8, 10**12])
 def test_model_that_no_memory_can_hold_is_refused(width):
-    with pytest.raises(
-        UsageError, match=r"parameters need .* GB .* bottleneck_width"
-    ):
+    with pytest.raises(UsageError, match=r"parameters need .* GB .* bottleneck_width"):
         build.task(override(vae.get_config(), {"bottleneck_width": width}))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import ae, vae
-from vae_jax import __version__, checkpoints, data, evaluate, fit, launch, runs
+from vae_jax import __version__, checkpoints, data, evaluate, fit, launch, pool, runs
 from vae_jax.build import task
 from vae_jax.config import override
 from vae_jax.errors import UsageError
@@ -24,14 +24,15 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def always_save(monkeypatch):
-    monkeypatch.setattr(launch, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "CHECKPOINT_SHARE", np.inf)
 
 
 def stop_at(epoch, error=KeyboardInterrupt):
     """What a kill or a crash at the end of `epoch`, before its checkpoint, looks like."""
 
-    def show(progress, metrics):
-        if progress.epoch == epoch:
+    def show(run, at, metrics):
+        if at == epoch:
             raise error("stopped here")
 
     return show
@@ -46,9 +47,7 @@ def interrupted(workdir, epoch, config=CONFIG):
 def finish(workdir, config=CONFIG):
     """Returns the run, its result, and the epochs that were trained on the way."""
     epochs = []
-    run, result = launch.launch(
-        config, workdir, show=lambda progress, metrics: epochs.append(int(progress.epoch))
-    )
+    run, result = launch.launch(config, workdir, show=lambda run, epoch, metrics: epochs.append(epoch))
     return run, result, epochs
 
 
@@ -221,8 +220,8 @@ def is_finite(tree):
 def last_state(run, config):
     digits = data.load("digits")
     images = fit.Images(jax.numpy.asarray(digits.train.images), jax.numpy.zeros((1, 8, 8, 1)))
-    (path,) = checkpoints.saved(run.checkpoints)
-    return checkpoints.restore(path, fit.start(task(config), config.seed, images)).state
+    like = fit.start(task(config), config.seed, images)
+    return checkpoints.restore(run.checkpoints / "last_good", like).state
 
 
 def test_divergence_is_marked_with_its_step_and_keeps_a_finite_state(tmp_path):

@@ -73,6 +73,7 @@ def test_no_values_are_refused():
         (Estimate(0.5, 0.0, 3), "0.5000 ± 0.0000"),
         (Estimate(0.0, 0.0, 3), "0.000 ± 0.000"),
         (Estimate(39504.0, 0.0, 3), "39504 ± 0"),
+        (Estimate(5.785714, 1e-16, 3), "5.786 ± 0.000"),
         (Estimate(97.12345, math.nan, 1), "97.12"),
         (Estimate(0.5, math.nan, 1), "0.5"),
         (Estimate(39504.3, math.nan, 1), "39504"),

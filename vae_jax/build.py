@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from vae_jax import data, likelihoods, nets, objectives, optimizers, posteriors, priors
 from vae_jax.check import check
 from vae_jax.cost import check_memory
+from vae_jax.fit import Limits
 from vae_jax.model import Autoencoder
 from vae_jax.train import Hyper, Task
 
@@ -57,6 +58,12 @@ def hyper(config: ConfigDict) -> Hyper:
         "sigma": config.sigma,
     }
     return Hyper(**{name: jnp.asarray(value, jnp.float32) for name, value in numbers.items()})
+
+
+def limits(config: ConfigDict) -> Limits:
+    """Returns when the run that `config` describes stops."""
+    numbers = config.num_epochs, config.early_stopping_patience, config.kl_warmup_epochs
+    return Limits(*(jnp.asarray(number, jnp.int32) for number in numbers))
 
 
 def _trunk(config: ConfigDict, part: ConfigDict) -> dict[str, Any]:

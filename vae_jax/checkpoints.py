@@ -74,17 +74,15 @@ def _as_arrays(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, np.generic) else leaf, tree)
 
 
-def save_epoch(folder: pathlib.Path, epoch: int, tree: Any) -> None:
+def save_numbered(folder: pathlib.Path, number: int, tree: Any) -> None:
     """Writes a numbered checkpoint and keeps two: if the newest is damaged, there is the other."""
-    path = folder / f"{epoch:06d}"
-    if not is_intact(path):  # a run that is resumed after its last epoch has it already
-        save(path, tree)
+    save(folder / f"{number:06d}", tree)
     keep(folder, 2)
 
 
 def keep(folder: pathlib.Path, count: int) -> None:
-    """Deletes all but `best` and the newest `count` numbered checkpoints, half-written ones too."""
-    kept = {"best", *(path.name for path in saved(folder)[::-1][:count])}
+    """Deletes all but the newest `count` numbered checkpoints and those with a name of their own."""
+    kept = {"best", "last_good", *(path.name for path in saved(folder)[::-1][:count])}
     names = {entry.name.removesuffix(".sha256") for entry in folder.glob("*")}
     for name in names - kept:
         delete(folder / name)

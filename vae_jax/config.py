@@ -68,6 +68,13 @@ def resolved_json(config: ConfigDict, fingerprint: str) -> str:
     return json.dumps(config.to_dict() | {"data_fingerprint": fingerprint}, sort_keys=True, indent=1)
 
 
+def read_json(text: str) -> tuple[ConfigDict, str]:
+    """Returns the config and the fingerprint of the data that `resolved_json` wrote."""
+    fields = json.loads(text, object_hook=_with_tuples)
+    fingerprint = fields.pop("data_fingerprint")
+    return ConfigDict(fields), fingerprint
+
+
 def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -98,6 +105,10 @@ def _cast(name: str, value: Any, like: Any) -> Any:
 def is_finite(value: float) -> bool:
     """Whether a number is finite in float32, in which everything is computed."""
     return abs(value) <= FLOAT32_MAX
+
+
+def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
 
 
 def _as_tuple(name: str, value: Any, like: tuple) -> Any:

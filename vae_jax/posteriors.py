@@ -1,5 +1,8 @@
 """Approximate posteriors q(z|x) as values made from the encoder's outputs.
 
+The outputs of one latent dimension stand side by side, so that a smaller code is a part of a
+larger one and runs of several latent sizes can share a program.
+
 Shapes: B images, Z latent dimensions. Logarithms are natural: densities are in nats.
 """
 
@@ -33,7 +36,8 @@ class DiagonalGaussian:
 
     @classmethod
     def from_outputs(cls, outputs_Bx2Z: jax.Array) -> "DiagonalGaussian":
-        mean_BxZ, logvar_BxZ = jnp.split(outputs_Bx2Z, 2, axis=-1)
+        """Takes turns: mean and log-variance of the first dimension, then of the second, ..."""
+        mean_BxZ, logvar_BxZ = outputs_Bx2Z[:, ::2], outputs_Bx2Z[:, 1::2]
         return cls(mean_BxZ, softly_bounded(logvar_BxZ, LOGVAR_BOUND))
 
     def sample(self, key: jax.Array) -> jax.Array:

@@ -81,9 +81,7 @@ class Run:
         text = self._read("config.json")
         if configs.hash_text(text)[:12] != self.id:
             raise self._damaged("config.json")
-        fields = json.loads(text, object_hook=_with_tuples)
-        fingerprint = fields.pop("data_fingerprint")
-        return ConfigDict(fields), fingerprint
+        return configs.read_json(text)
 
     def result(self) -> dict[str, Any] | None:
         """Returns the content of result.json, or None for an unfinished run.
@@ -99,6 +97,18 @@ class Run:
         if content["metrics_sha256"] != self._metrics_digest():
             raise self._damaged("metrics.jsonl")
         return content
+
+    def final_result(self) -> dict[str, Any] | None:
+        """Returns the result of a run that is over for good; a failed one can be tried again.
+
+        Raises:
+          UsageError: a file of the run is damaged.
+        """
+        if not self.exists:
+            return None
+        self.config()  # raises where it is damaged
+        result = self.result()
+        return None if result is None or result["status"] == "failed" else result
 
     def finish(self, content: dict[str, Any]) -> None:
         """Writes result.json; from then on the run counts as done."""
@@ -124,12 +134,17 @@ class Run:
         with open(self.path / "metrics.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def rewind_metrics(self, epoch: int) -> None:
-        """Forgets the lines after `epoch`, whose work is done again; UsageError if one is missing."""
+    def rewind_metrics(self, epoch: int) -> list[dict[str, float | None]]:
+        """Forgets the lines after `epoch`, whose work is done again; returns the others.
+
+        Raises:
+          UsageError: one of those is missing or damaged.
+        """
         kept = self.metrics()[:epoch]
         if len(kept) < epoch:
             raise self._damaged("metrics.jsonl")
         write_whole(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        return kept
 
     def sync_metrics(self) -> None:
         """Brings the lines written so far to the disk, before a checkpoint relies on them."""
@@ -178,7 +193,3 @@ def all_runs(workdir: pathlib.Path) -> list[Run]:
 
 def _digest(content: dict[str, Any]) -> str:
     return configs.hash_text(json.dumps(content, sort_keys=True))
-
-
-def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}

@@ -54,5 +54,5 @@ def _decimals(half_width: float, mean: float) -> int:
     """Two significant digits of the uncertainty, or four of the mean where it is exact."""
     if not math.isfinite(mean + half_width):
         return 0
-    digits = (half_width, 1) if half_width > 0 else (abs(mean) or 1.0, 3)
+    digits = (half_width, 1) if half_width > 1e-9 * abs(mean) else (abs(mean) or 1.0, 3)
     return min(max(digits[1] - math.floor(math.log10(digits[0])), 0), 12)

@@ -42,6 +42,8 @@ class Hyper:
       kl_warmup_steps: the weight grows linearly from 0 to β over so many steps.
       num_steps: length of the whole training, for the schedule.
       sigma: σ of a Gaussian likelihood, or its first value where σ is learned.
+      mask: like the parameters, 0 where one only fills a smaller model up to the size of others
+        that share its program, else 1; None where nothing is filled up.
     """
 
     learning_rate: jax.Array
@@ -49,6 +51,7 @@ class Hyper:
     kl_warmup_steps: jax.Array
     num_steps: jax.Array
     sigma: jax.Array
+    mask: Any = None
 
 
 @struct.dataclass
@@ -83,6 +86,8 @@ def train_step(
         return task.loss(terms, kl_weight(hyper, state.step))
 
     grads, metrics = jax.grad(loss, has_aux=True)(state.params)
+    if hyper.mask is not None:
+        grads = jax.tree.map(jnp.multiply, grads, hyper.mask)
 
     rate = hyper.learning_rate * task.schedule(state.step / hyper.num_steps)
     updates, opt_state = task.optimizer(rate).update(grads, state.opt_state, state.params)

@@ -20,6 +20,11 @@ IMAGES = DIGITS.reshape(-1, 8, 8, 1).astype(np.float32)
 PIXELS = 64
 
 
+def side_by_side(means, logvars):
+    """The two outputs of each latent dimension beside each other, as the encoder gives them."""
+    return np.stack([means, logvars], axis=-1).reshape(*means.shape[:-1], -1)
+
+
 class Solution(NamedTuple):
     """p(x) = N(mean, C) with C = WWᵀ + σ²I, and q(z|x) = N(E(x - mean), diag(variances))."""
 
@@ -36,8 +41,8 @@ class Solution(NamedTuple):
         """The model's variables; `shift` and `widen` move and widen q (log-variance) away from it."""
         logvar = LOGVAR_BOUND * np.arctanh(np.log(self.variances_Q) / LOGVAR_BOUND) + widen
         encoder = {
-            "kernel": np.hstack([self.E_DxQ, np.zeros_like(self.E_DxQ)]),
-            "bias": np.concatenate([shift - self.mean_D @ self.E_DxQ, logvar]),
+            "kernel": side_by_side(self.E_DxQ, np.zeros_like(self.E_DxQ)),
+            "bias": side_by_side(shift - self.mean_D @ self.E_DxQ, logvar),
         }
         decoder = {"kernel": self.W_DxQ.T, "bias": self.mean_D}
         params = {"encoder": {"Dense_0": encoder}, "decoder": {"Dense_0": decoder}}
@@ -193,7 +198,7 @@ def test_plain_autoencoder_has_a_reconstruction_term_alone():
     solution, model = principal(5), linear_vae(5, Delta)
     known = solution.variables()
     encoder = known["params"]["encoder"]["Dense_0"]
-    encoder |= {name: np.split(array, 2, -1)[0] for name, array in encoder.items()}
+    encoder |= {name: array[..., ::2] for name, array in encoder.items()}
     (name, rec), *others = bounds(model, known, IMAGES, jax.random.key(0), 10).items()
     assert (name, others) == ("reconstruction", [])
     means = (DIGITS - solution.mean_D) @ solution.E_DxQ

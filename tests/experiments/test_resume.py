@@ -6,7 +6,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from experiments import cli, train
 from tests.experiments.commands import VAE, assert_same_bits, command, only_run, python, start
-from vae_jax import checkpoints, data, launch, runs
+from vae_jax import checkpoints, data, launch, pool, runs
 from vae_jax.errors import UsageError
 
 EPOCHS = 10
@@ -18,7 +18,7 @@ DYING = """
 import itertools, os, signal
 import orbax.checkpoint
 from experiments import cli, train
-from vae_jax import checkpoints, evaluate, launch, runs
+from vae_jax import checkpoints, evaluate, pool, runs
 
 def die_at(number, function):
     calls = itertools.count(1)
@@ -28,7 +28,7 @@ def die_at(number, function):
         return function(*arguments, **options)
     return dying
 
-launch.CHECKPOINT_SECONDS = {seconds}
+pool.CHECKPOINT_SECONDS, pool.CHECKPOINT_SHARE = {seconds}, float("inf")
 {owner}.{name} = die_at({number}, {owner}.{name})
 cli.run(train.main)
 """
@@ -53,7 +53,8 @@ def undisturbed(tmp_path_factory):
 
 @pytest.fixture
 def always_save(monkeypatch):
-    monkeypatch.setattr(launch, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "CHECKPOINT_SHARE", float("inf"))
 
 
 def killed(workdir, moment):
@@ -73,8 +74,8 @@ def killed(workdir, moment):
 def interrupted(workdir, epoch):
     """A run stopped in this process at the end of an epoch, with a checkpoint of every one before."""
 
-    def show(progress, metrics):
-        if progress.epoch == epoch:
+    def show(run, at, metrics):
+        if at == epoch:
             raise KeyboardInterrupt
 
     _, config = cli.load_config(VAE, {"num_epochs": str(EPOCHS), "kl_warmup_epochs": "4"})
@@ -118,9 +119,9 @@ def test_killed_run_goes_on_to_the_same_bits(undisturbed, tmp_path, always_save,
 SLOW = """
 import time
 from experiments import cli, train
-from vae_jax import launch, runs
+from vae_jax import pool, runs
 
-launch.CHECKPOINT_SECONDS = 0.0
+pool.CHECKPOINT_SECONDS, pool.CHECKPOINT_SHARE = 0.0, float("inf")
 append = runs.Run.append_metrics
 runs.Run.append_metrics = lambda run, line: (append(run, line), time.sleep(0.2))
 cli.run(train.main)
@@ -218,9 +219,9 @@ INTERRUPTED = """
 import signal
 import orbax.checkpoint
 from experiments import cli, train
-from vae_jax import launch
+from vae_jax import pool
 
-launch.CHECKPOINT_SECONDS = 0.0
+pool.CHECKPOINT_SECONDS, pool.CHECKPOINT_SHARE = 0.0, float("inf")
 close = orbax.checkpoint.StandardCheckpointer.close
 
 def interrupted(checkpointer):

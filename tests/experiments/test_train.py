@@ -132,7 +132,7 @@ def test_diverged_run_keeps_its_last_good_state(tmp_path):
     # Half of the largest number of float32: the first update already leaves it behind.
     train.main([f"--config={LINEAR}", f"--workdir={tmp_path}", DIVERGING[0], "--config.learning_rate=1.7e38"])
     run = only_run(tmp_path)
-    (kept,) = checkpoints.saved(run.checkpoints)
+    kept = run.checkpoints / "last_good"
     assert checkpoints.is_intact(kept)
     with ocp.PyTreeCheckpointer() as checkpointer:
         state = checkpointer.restore(kept.absolute())

@@ -1,86 +1,125 @@
+import os
+import signal
+
 import pytest
 
 from configs import vae
-from vae_jax import runs, sweeps
+from vae_jax import data, runs
 from vae_jax.config import override
-from vae_jax.errors import UsageError
-from vae_jax.sweeps import EXECUTORS, execute
+from vae_jax.launch import quiet
+from vae_jax.runs import all_runs
+from vae_jax.sweeps import EXECUTORS, execute, population
+from vae_jax.sweeps.population import Population
 
-CONFIGS = [
-    override(vae.get_config(), {"latent_size": 2, "bottleneck_width": 4, "seed": seed}) for seed in range(4)
+SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 3, "evaluation.iwae_samples": 2}
+BASE = override(vae.get_config(), SMALL)
+CONFIGS = [override(BASE, {"seed": seed}) for seed in range(4)]
+CONFIGS += [override(BASE, {"learning_rate": 1e10}), override(BASE, {"latent_size": 3})]
+POPULATIONS = [
+    Population(tuple(CONFIGS[:2]), (2, 4), 2),
+    Population(tuple(CONFIGS[2:4]), (2, 4), 2),
+    Population(tuple(CONFIGS[4:]), (3, 4), 2),
 ]
 
 
-def ignore(progress, metrics):
-    pass
+def execute_all(name, workdir, show=quiet, count=2):
+    return list(EXECUTORS[name](POPULATIONS, count, workdir, None, show))
 
 
-@pytest.fixture
-def planned(tmp_path):
-    return sweeps.plan(CONFIGS, tmp_path)
+def numbers(run):
+    result = run.result()
+    lines = [{n: v for n, v in line.items() if n != "seconds"} for line in run.metrics()]
+    return result["status"], result["metrics"], lines
 
 
-@pytest.fixture
-def launched(monkeypatch):
-    """The seeds that were launched; what becomes of each, no training done, is up to `fates`."""
-    seeds, fates = [], {}
-
-    def launch(config, workdir, manual_dir=None, show=ignore):
-        seeds.append(config.seed)
-        fate = fates.get(config.seed, "completed")
-        if isinstance(fate, BaseException):
-            raise fate
-        return runs.Run(workdir / "run"), {"status": fate, "diverged_step": 3}
-
-    monkeypatch.setattr(execute, "launch", launch)
-    return seeds, fates
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The runs of an execution in this process."""
+    workdir = tmp_path_factory.mktemp("undisturbed")
+    execute_all("local", workdir)
+    return {run.id: numbers(run) for run in all_runs(workdir)}
 
 
-def statuses(planned, tmp_path):
-    return [outcome.status for outcome in EXECUTORS["local"](planned, tmp_path, None, ignore)]
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_every_executor_ends_every_run_with_the_same_bits(undisturbed, tmp_path, name):
+    epochs = {}
+
+    def show(run, epoch, metrics):
+        assert "train/loss" in metrics
+        epochs[run.id] = max(epoch, epochs.get(run.id, 0))
+
+    outcomes = execute_all(name, tmp_path, show)
+    assert sorted(outcome.run.id for outcome in outcomes) == sorted(undisturbed)
+    assert sorted(outcome.status for outcome in outcomes) == ["completed"] * 5 + ["diverged"]
+    for outcome in outcomes:
+        assert outcome.run.path.parent == tmp_path
+        assert numbers(outcome.run) == undisturbed[outcome.run.id]
+        assert outcome.result["status"] == outcome.status
+    assert epochs.keys() == undisturbed.keys()
+    assert not list((tmp_path / population.FOLDER).iterdir())
 
 
-def test_runs_are_launched_in_the_planned_order(planned, launched, tmp_path):
-    seeds, _ = launched
-    outcomes = list(EXECUTORS["local"](planned, tmp_path, None, ignore))
-    assert seeds == [0, 1, 2, 3]
-    assert [outcome.planned for outcome in outcomes] == planned
-    assert {outcome.status for outcome in outcomes} == {"completed"}
+def test_population_whose_process_is_killed_is_taken_up_again(undisturbed, tmp_path):
+    killed = []
+
+    def kill_once(run, epoch, metrics):
+        if not killed:
+            held = [w for w in workers if w.population and run.id in w.population.run_ids()]
+            killed.append(held[0]._process.pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    workers, make = [], execute.Worker.__init__
+
+    def noted(worker, *arguments):
+        workers.append(worker)
+        make(worker, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute.Worker, "__init__", noted)
+        outcomes = execute_all("processes", tmp_path, kill_once)
+    assert killed
+    assert sorted(outcome.run.id for outcome in outcomes) == sorted(undisturbed)
+    for outcome in outcomes:
+        assert numbers(outcome.run) == undisturbed[outcome.run.id]
 
 
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (UsageError("'x' is damaged"), "'x' is damaged"),
-        (MemoryError("none left"), "MemoryError: none left"),
-        (OSError(28, "No space left on device"), "No space left on device"),
-    ],
-)
-def test_failure_is_told_and_does_not_stop_the_others(planned, launched, tmp_path, error, told):
-    launched[1][1] = error
-    outcomes = list(EXECUTORS["local"](planned, tmp_path, None, ignore))
-    assert [outcome.status for outcome in outcomes] == ["completed", "failed", "completed", "completed"]
-    assert told in outcomes[1].error
-    assert outcomes[1].result == {}
+def test_population_whose_process_dies_every_time_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "COMMAND", ["-c", "raise SystemExit(3)"])
+    outcomes = execute_all("processes", tmp_path)
+    assert {outcome.status for outcome in outcomes} == {"failed"}
+    assert len(outcomes) == len(CONFIGS)
+    assert {str(outcome.error) for outcome in outcomes} == {"its process died 3 times"}
 
 
-def test_divergence_does_not_stop_the_others(planned, launched, tmp_path):
-    launched[1][0] = "diverged"
-    outcomes = list(EXECUTORS["local"](planned, tmp_path, None, ignore))
-    assert [outcome.status for outcome in outcomes] == ["diverged", "completed", "completed", "completed"]
-    assert outcomes[0].result["diverged_step"] == 3
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_failure_is_told_and_does_not_stop_the_others(undisturbed, tmp_path, name):
+    damaged = runs.find(tmp_path, CONFIGS[1], data.source("digits").sha256)
+    damaged.path.mkdir()
+    (damaged.path / "config.json").write_text("{}")
+    outcomes = {outcome.run.id: outcome for outcome in execute_all(name, tmp_path)}
+    failed = outcomes.pop(damaged.id)
+    assert failed.status == "failed"
+    assert f"'{damaged.path / 'config.json'}' is damaged" in str(failed.error)
+    assert {outcome.status for outcome in outcomes.values()} == {"completed", "diverged"}
+    # Its population stays, to be taken up when the damage is mended.
+    (left,) = (tmp_path / population.FOLDER).iterdir()
+    assert population.read(left).run_ids() == POPULATIONS[0].run_ids()
 
 
-def test_interrupt_stops_them_all(planned, launched, tmp_path):
-    seeds, fates = launched
-    fates[1] = KeyboardInterrupt()
+def test_outcome_is_told_as_soon_as_there_is_one(tmp_path):
+    outcomes = EXECUTORS["local"](POPULATIONS, 1, tmp_path, None, quiet)
+    next(outcomes)
+    assert len(all_runs(tmp_path)) == 2
+    outcomes.close()
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_interrupt_stops_them_all_and_leaves_no_process(tmp_path, name):
+    def interrupt(run, epoch, metrics):
+        raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        statuses(planned, tmp_path)
-    assert seeds == [0, 1]
-
-
-def test_outcome_is_told_as_soon_as_there_is_one(planned, launched, tmp_path):
-    seeds, _ = launched
-    outcomes = EXECUTORS["local"](planned, tmp_path, None, ignore)
-    assert next(outcomes).planned == planned[0]
-    assert seeds == [0]
+        execute_all(name, tmp_path, interrupt)
+    for run in all_runs(tmp_path):
+        with run.lock():  # nobody holds it
+            pass

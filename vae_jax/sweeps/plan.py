@@ -11,7 +11,6 @@ from vae_jax import build, data, runs
 from vae_jax.config import flatten
 from vae_jax.cost import Cost, cost
 from vae_jax.errors import UsageError
-from vae_jax.launch import finished_result
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +27,11 @@ class Planned:
     state: str
     cost: Cost
     flops: float
+
+    @property
+    def over(self) -> bool:
+        """Whether it is not trained again."""
+        return self.state in ("completed", "diverged")
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def _planned(config: ConfigDict, workdir: pathlib.Path) -> Planned:
 
 def _state(run: runs.Run) -> str:
     try:
-        result = finished_result(run)
+        result = run.final_result()
     except UsageError:  # said in full when its turn comes; the other runs are not at fault
         return "damaged"
     if result is not None:

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from configs import ae, vae
+from vae_jax import runs
+from vae_jax.config import override
+from vae_jax.errors import UsageError
+from vae_jax.sweeps import population
+from vae_jax.sweeps.population import Population
+
+BASE = override(vae.get_config(), {"latent_size": 2, "bottleneck_width": 4, "encoder.hidden_sizes": (9, 8)})
+CONFIGS = (BASE, override(BASE, {"seed": 1, "learning_rate": 0.1, "latent_size": 1}))
+SOME = Population(CONFIGS, (2, 4), 2)
+
+
+def test_population_is_read_back(tmp_path):
+    found = population.read(SOME.write(tmp_path))
+    assert [config.to_dict() for config in found.configs] == [config.to_dict() for config in CONFIGS]
+    assert (found.sizes, found.width, found.id) == (SOME.sizes, SOME.width, SOME.id)
+    assert found.task == SOME.task
+
+
+def test_what_it_consists_of_makes_its_name():
+    others = [
+        Population(CONFIGS[:1], (2, 4), 2),
+        Population(CONFIGS[::-1], (2, 4), 2),
+        Population(CONFIGS, (3, 4), 2),
+        Population(CONFIGS, (2, 5), 2),
+        Population(CONFIGS, (2, 4), 1),
+    ]
+    assert len({SOME.id, *(other.id for other in others)}) == 6
+    assert Population(CONFIGS, (2, 4), 2).id == SOME.id
+
+
+def test_task_has_the_largest_sizes():
+    assert SOME.task.model.encoder.output_size == 2 * 2
+    assert SOME.task.model.encoder.bottleneck_width == 4
+
+
+def test_runs_are_those_of_the_configs(tmp_path):
+    from vae_jax.attempt import run_of
+
+    assert SOME.run_ids() == {run_of(config, tmp_path).id for config in CONFIGS}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-3],
+        lambda text: text.replace('"width": 2', '"width": 4'),
+        lambda text: "",
+        lambda text: json.dumps([1]),
+    ],
+)
+def test_damaged_file_is_refused_by_name_and_skipped(tmp_path, damage):
+    folder = SOME.write(tmp_path)
+    path = folder / "population.json"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(UsageError, match=f"'{path}' is damaged: delete '{folder}'"):
+        population.read(folder)
+    assert population.unfinished(tmp_path) == []
+    path.unlink()
+    with pytest.raises(UsageError, match=f"cannot read '{path}'"):
+        population.read(folder)
+
+
+def test_unfinished_ones_are_found(tmp_path):
+    assert population.unfinished(tmp_path) == []
+    other = Population((ae.get_config("linear"),), (8, 0), 1)
+    for each in (SOME, other):
+        each.write(tmp_path)
+    assert {found.id for found in population.unfinished(tmp_path)} == {SOME.id, other.id}
+
+
+def test_folder_is_there_until_all_runs_are_over(tmp_path):
+    short = Population(
+        tuple(override(c, {"num_epochs": 1, "evaluation.iwae_samples": 1}) for c in CONFIGS), (2, 4), 2
+    )
+    outcomes = population.launch(short, tmp_path)
+    next(outcomes)
+    assert [found.id for found in population.unfinished(tmp_path)] == [short.id]
+    assert len(list(outcomes)) == 1
+    assert population.unfinished(tmp_path) == []
+    assert {run.result()["status"] for run in runs.all_runs(tmp_path)} == {"completed"}

@@ -1,0 +1,149 @@
+import math
+
+import pytest
+
+from configs import ae, vae
+from configs.common import sweep_bottleneck_width, sweep_latent_size, sweep_seed
+from vae_jax import runs, sweeps
+from vae_jax.config import override
+from vae_jax.sweeps import population, scheduling
+from vae_jax.sweeps.speed import Speed
+
+LONG = override(vae.get_config("mnist"), {"bottleneck_width": 500})
+
+
+def plan(workdir, config, *named):
+    return sweeps.plan(sweeps.expand(config, [list(sweep()) for sweep in named]), workdir)
+
+
+def ids(found):
+    return sorted(run_id for each in found.populations for run_id in each.run_ids())
+
+
+@pytest.fixture
+def speeds(monkeypatch):
+    """Speeds as they are set here: (width, processes) -> seconds to compile, seconds of a run's step."""
+    table = {}
+
+    def speed(config, width, processes):
+        return Speed(*table[width, processes])
+
+    monkeypatch.setattr(scheduling, "speed", speed)
+    monkeypatch.setattr(scheduling, "cores", lambda: [0, 1])
+    return table
+
+
+def uniform(speeds, compile_seconds, **steps):
+    for width in scheduling.WIDTHS:
+        for processes in (1, 2):
+            step = steps.get(f"w{width}p{processes}", 1.0)
+            speeds[width, processes] = compile_seconds, step
+
+
+def test_every_run_to_do_is_in_one_population(tmp_path, speeds):
+    uniform(speeds, 3.0, w1p1=1e-3)
+    planned = plan(tmp_path, LONG, sweep_latent_size, sweep_bottleneck_width, sweep_seed)
+    found = scheduling.schedule(planned, tmp_path)
+    assert ids(found) == sorted(entry.run.id for entry in planned)
+
+
+@pytest.mark.parametrize("best", ["w1p1", "w1p2", "w8p1", "w8p2", "w32p1"])
+def test_the_cheapest_way_is_taken(tmp_path, speeds, best):
+    uniform(speeds, 3.0, **{best: 1e-3})
+    many = {"seed": list(range(64))}
+    planned = plan(tmp_path, LONG, lambda: ({"seed": seed} for seed in many["seed"]))
+    found = scheduling.schedule(planned, tmp_path)
+    width, processes = (int(part) for part in best[1:].split("p"))
+    assert found.processes == processes
+    assert {each.width for each in found.populations} == {width}
+    assert len(found.populations) == processes
+    start = scheduling.START_SECONDS if processes == 2 else 0
+    steps = 64 * 20 * (50_000 // 128)
+    # Two processes: the measured step is of the wall, both of them busy.
+    assert found.seconds == pytest.approx(start + 3.0 + 1e-3 * steps)
+
+
+def test_padding_is_chosen_where_compiling_costs_more(tmp_path, speeds):
+    uniform(speeds, 1e9, w1p1=1e-3)
+    planned = plan(tmp_path, LONG, sweep_latent_size, sweep_seed)
+    (one,) = scheduling.schedule(planned, tmp_path, processes=1).populations
+    assert one.sizes == (32, 500)
+
+
+def test_padding_is_avoided_where_it_wastes_more(tmp_path, speeds):
+    uniform(speeds, 0.0, w1p1=1e-3)
+    planned = plan(tmp_path, LONG, sweep_bottleneck_width, sweep_seed)
+    found = scheduling.schedule(planned, tmp_path, processes=1)
+    widths = [override(LONG, part).bottleneck_width for part in sweep_bottleneck_width()]
+    assert sorted(each.sizes[1] for each in found.populations) == widths
+    assert found.programs == len(widths)
+
+
+def test_in_between_only_the_small_ones_are_padded(tmp_path, speeds):
+    steps = 3 * 20 * (50_000 // 128)
+    uniform(speeds, 0.1 * steps * 1e-3, w1p1=1e-3)  # as much as a tenth of three whole runs
+    planned = plan(tmp_path, LONG, sweep_bottleneck_width, sweep_seed)
+    found = scheduling.schedule(planned, tmp_path, processes=1)
+    sizes = sorted(each.sizes[1] for each in found.populations)
+    assert sizes[-2:] == [256, 512]
+    assert 3 <= len(sizes) < 7
+
+
+def test_runs_of_other_programs_are_apart(tmp_path, speeds):
+    uniform(speeds, 3.0, w1p1=1e-3)
+    configs = [LONG, override(LONG, {"batch_size": 64}), override(ae.get_config("mnist"), {"num_epochs": 40})]
+    found = scheduling.schedule(sweeps.plan(configs, tmp_path), tmp_path, processes=1)
+    assert len(found.populations) == 3
+
+
+def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduling, "speed", None)
+    planned = plan(tmp_path, vae.get_config("smoke"), sweep_latent_size, sweep_seed)
+    found = scheduling.schedule(planned, tmp_path)
+    assert math.isnan(found.seconds)
+    assert found.processes == 1
+    assert [(len(each.configs), each.width) for each in found.populations] == [(15, 8)]
+
+
+def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduling, "speed", None)
+    planned = plan(tmp_path, LONG, sweep_latent_size, sweep_seed)
+    found = scheduling.schedule(planned, tmp_path, alone=True)
+    assert found.processes == 1
+    assert [each.width for each in found.populations] == [1] * 15
+    assert [each.sizes[0] for each in found.populations] == [entry.config.latent_size for entry in planned]
+
+
+def test_populations_that_were_left_stay_and_only_the_rest_is_planned(tmp_path):
+    config = vae.get_config("smoke")
+    planned = plan(tmp_path, config, sweep_latent_size, sweep_seed)
+    left = population.Population(tuple(entry.config for entry in planned[:4]), (4, 256), 2)
+    left.write(tmp_path)
+    elsewhere = population.Population((override(config, {"seed": 99}),), (8, 256), 1)
+    elsewhere.write(tmp_path)
+    found = scheduling.schedule(planned, tmp_path)
+    assert found.populations[0].id == left.id
+    assert ids(found) == sorted(entry.run.id for entry in planned)
+
+
+def test_finished_runs_are_in_no_population(tmp_path):
+    planned = plan(tmp_path, vae.get_config("smoke"), sweep_seed)
+    text = runs.configs.resolved_json(planned[0].config, population.data.source("digits").sha256)
+    planned[0].run.create(text)
+    planned[0].run.finish({"status": "completed"})
+    found = scheduling.schedule(plan(tmp_path, vae.get_config("smoke"), sweep_seed), tmp_path)
+    assert ids(found) == sorted(entry.run.id for entry in planned[1:])
+
+
+def test_width_is_bounded_by_memory(tmp_path, speeds, monkeypatch):
+    uniform(speeds, 3.0, w32p1=1e-6, w8p1=1e-5, w1p1=1e-4)
+    planned = plan(tmp_path, LONG, lambda: ({"seed": seed} for seed in range(64)))
+    one = scheduling._memory(LONG, (8, 500), 1)
+    monkeypatch.setattr(scheduling.cost, "memory_limit", lambda: 10 * one)
+    found = scheduling.schedule(planned, tmp_path, processes=1)
+    assert {each.width for each in found.populations} == {8}
+    assert found.memory == 8 * one
+
+
+def test_nothing_to_do_is_no_population(tmp_path):
+    assert scheduling.schedule([], tmp_path).populations == ()

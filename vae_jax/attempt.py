@@ -1,0 +1,99 @@
+"""One run while it trains: its lock, its metrics.jsonl, its TensorBoard events."""
+
+import contextlib
+import pathlib
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from vae_jax import build, checkpoints, data, runs
+from vae_jax.config import resolved_json
+from vae_jax.errors import UsageError
+from vae_jax.runs import Run
+from vae_jax.train import Task
+
+
+class Attempt:
+    """A run from `begin` to `end`.
+
+    Attributes:
+      task: at the run's own sizes.
+      result: if it stands already, else None.
+      trained: whether training is over, though perhaps not the evaluation.
+      begun: whether its directory is there and was held.
+      seconds: that its epochs took.
+    """
+
+    def __init__(self, config: ConfigDict, workdir: pathlib.Path):
+        """Raises UsageError for a bad config; that a run is damaged, `begin` says."""
+        self.config, self.run = config, run_of(config, workdir)
+        self.task: Task = build.task(config)
+        self.result, self._damage = _result(self.run)
+        self.trained = self.result is not None or checkpoints.is_intact(self.best)
+        self.begun, self.seconds = False, 0.0
+        self._held = contextlib.ExitStack()
+
+    @property
+    def best(self) -> pathlib.Path:
+        return self.run.checkpoints / "best"
+
+    def begin(self, epoch: int) -> None:
+        """Takes hold of the run's directory, which is made if need be, as it was after `epoch`.
+
+        Raises:
+          UsageError: another process has it, or what it holds is damaged.
+        """
+        if self._damage:
+            raise self._damage
+        self.run.create(resolved_json(self.config, data.source(self.config.dataset).sha256))
+        with contextlib.ExitStack() as opening:
+            opening.enter_context(self.run.lock())
+            if self.run.final_result() is not None:
+                raise UsageError(f"run '{self.run.path}' was finished by another process just now")
+            self.run.reopen()
+            lines = self.run.rewind_metrics(epoch)
+            self._events = opening.enter_context(_events(self.run, lines))
+            self._held = opening.pop_all()
+        self.begun = True
+        self.seconds = lines[-1]["seconds"] if lines else 0.0
+
+    def record(self, epoch: int, step: int, seconds: float, metrics: dict[str, float]) -> None:
+        """Writes the metrics of an epoch, which took so many seconds."""
+        self.seconds += seconds
+        where = {"step": step, "epoch": epoch, "seconds": round(self.seconds, 6)}
+        self.run.append_metrics(where | metrics)
+        self._events.write(epoch, metrics)
+
+    def draw(self, epoch: int, images: dict[str, Any]) -> None:
+        """Writes images HxWxC in [0, 1] for TensorBoard."""
+        self._events.write_images(epoch, images)
+
+    def sync(self) -> None:
+        """Brings what is written to the disk, before a checkpoint relies on it."""
+        self.run.sync_metrics()
+        self._events.flush()
+
+    def end(self) -> None:
+        self._held.close()
+
+
+def run_of(config: ConfigDict, workdir: pathlib.Path) -> Run:
+    """Returns the run of `config` under `workdir`, whether or not it exists."""
+    return runs.find(workdir, config, data.source(config.dataset).sha256)
+
+
+def _result(run: Run) -> tuple[dict[str, Any] | None, UsageError | None]:
+    try:
+        return run.final_result(), None
+    except UsageError as error:
+        return None, error
+
+
+def _events(run: Run, lines: list[dict[str, Any]]) -> Any:
+    """Returns a writer of events that has written the epochs so far."""
+    from vae_jax.tensorboard import EventWriter  # 0.2 s: only where something is trained
+
+    writer = EventWriter(run.path)
+    for line in lines:
+        writer.write(line["epoch"], {name: value for name, value in line.items() if "/" in name})
+    return writer

@@ -1,0 +1,176 @@
+"""The host's loop over the epochs of a population: runs that train together in one program.
+
+There is a fixed number of slots. A run that finishes makes room for the next one in the queue; when
+the queue is empty, the runs that are left move together, into half as many slots each time.
+"""
+
+import pathlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from vae_jax import build, checkpoints, fit, padding
+from vae_jax.attempt import Attempt
+from vae_jax.errors import UsageError
+from vae_jax.runs import Run
+from vae_jax.train import Task
+
+CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill,
+CHECKPOINT_SHARE = 0.05  # unless writing would take more than this share of the time
+IDLE = -1
+
+Show = Callable[[Run, int, dict[str, float]], None]
+Ended = tuple[Attempt, fit.Progress | UsageError]
+
+
+def train(
+    task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int, folder: pathlib.Path, show: Show
+) -> Iterator[Ended]:
+    """Trains every run, yielding each with its progress, or with the error that kept it out.
+
+    Args:
+      task: at the largest sizes of all.
+      attempts: the runs, in the order in which they get a slot.
+      images: shared by all.
+      width: number of slots.
+      folder: where the population is checkpointed as a whole, to go on from to the same bits.
+      show: called for every run after each of its epochs, with the metrics.
+    """
+    pool = Pool(task, attempts, images, width)
+    yield from pool.restore(folder)
+    yield from pool.fill()
+    due = time.perf_counter() + CHECKPOINT_SECONDS
+    while (slots := pool.busy()).size:
+        for attempt, epoch, metrics in pool.advance(slots):
+            show(attempt.run, epoch, metrics)
+        yield from pool.finished()
+        yield from pool.fill()
+        if time.perf_counter() > due and pool.busy().size:
+            began = time.perf_counter()
+            pool.save(folder)
+            took = time.perf_counter() - began
+            due = time.perf_counter() + max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
+
+
+class Pool:
+    """The slots of a population, and the queue before them.
+
+    Attributes:
+      slots: for each slot, the index of its run, or IDLE.
+      queue: indices of the runs that wait for one.
+      members: what is trained in the slots, a leading axis on every array.
+      ticks: epochs that the population has made.
+    """
+
+    def __init__(self, task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int):
+        self.task, self.attempts, self.images = task, attempts, images
+        self.slots = np.full(min(width, len(attempts)), IDLE, np.int32)
+        self.queue = [index for index, attempt in enumerate(attempts) if not attempt.trained]
+        self.ticks = 0
+        self._over = np.zeros(len(self.slots), bool)
+        self._padded = any(attempt.task != task for attempt in attempts)
+        self._shapes = jax.eval_shape(lambda: fit.start(task, 0, images))
+        self.members = fit.repeat(self._member(attempts[0]), len(self.slots))  # idle, for their shapes
+
+    def busy(self) -> np.ndarray:
+        """Returns the slots that hold a run."""
+        return np.flatnonzero(self.slots != IDLE)
+
+    def fill(self) -> Iterator[Ended]:
+        """Gives idle slots to the runs that wait; yields those that cannot begin."""
+        for slot in np.flatnonzero(self.slots == IDLE):
+            while self.queue and self.slots[slot] == IDLE:
+                yield from self._seat(slot, self.queue.pop(0))
+
+    def advance(self, slots: np.ndarray) -> Iterator[tuple[Attempt, int, dict[str, float]]]:
+        """Trains the runs in these slots for an epoch; yields each with its epoch and metrics."""
+        began = time.perf_counter()
+        metrics, where = self._advance(slots)
+        seconds = (time.perf_counter() - began) / len(slots)
+        self.ticks += 1
+        self._over[slots] = where["finished"]
+        for place, slot in enumerate(slots):
+            attempt, epoch = self.attempts[self.slots[slot]], int(where["epoch"][place])
+            if attempt.trained:
+                continue
+            own = {name: float(values[place]) for name, values in metrics.items()}
+            attempt.record(epoch, int(where["step"][place]), seconds, own)
+            yield attempt, epoch, own
+
+    def finished(self) -> Iterator[Ended]:
+        """Frees the slots of the runs that are finished and yields these, at their own sizes."""
+        for slot in self.busy()[self._over[self.busy()]]:
+            attempt = self.attempts[self.slots[slot]]
+            self.slots[slot] = IDLE
+            if not attempt.trained:
+                progress = fit.take(self.members.progress, slot)
+                yield attempt, padding.crop(progress, self._start_shapes(attempt))
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Checkpoints all slots at once, so that what goes on from there is one moment's state."""
+        for attempt in (self.attempts[self.slots[slot]] for slot in self.busy()):
+            if not attempt.trained:
+                attempt.sync()
+        checkpoints.save_numbered(folder, self.ticks, self._content())
+
+    def restore(self, folder: pathlib.Path) -> Iterator[Ended]:
+        """Goes on from the newest checkpoint, if there is one; yields runs that cannot.
+
+        A run that ended between that checkpoint and a kill trains along, unheard, to its end: what
+        else shares the program, and when, must not depend on a kill.
+        """
+        saved = checkpoints.restore_newest(folder, self._content())
+        self.ticks = int(saved["ticks"])
+        for slot, index in enumerate(np.asarray(saved["slots"])):
+            if index != IDLE:
+                if index in self.queue:
+                    self.queue.remove(index)
+                yield from self._seat(slot, index, fit.take(saved["progress"], slot))
+
+    def _content(self) -> dict[str, Any]:
+        return {"progress": self.members.progress, "slots": self.slots.copy(), "ticks": np.int32(self.ticks)}
+
+    def _seat(self, slot: int, index: int, progress: fit.Progress | None = None) -> Iterator[Ended]:
+        attempt = self.attempts[index]
+        try:
+            if not attempt.trained:
+                attempt.begin(0 if progress is None else int(progress.epoch))
+        except UsageError as error:
+            yield attempt, error
+            return
+        member = self._member(attempt)
+        member = member if progress is None else member.replace(progress=progress)
+        self.members = fit.put(self.members, slot, member)
+        self.slots[slot] = index
+
+    def _member(self, attempt: Attempt) -> fit.Member:
+        """Returns a run before its first epoch, filled up to the population's sizes."""
+        config = attempt.config
+        hyper, progress = build.hyper(config), fit.start(attempt.task, config.seed, self.images)
+        if self._padded:
+            hyper = hyper.replace(mask=padding.mask(progress.state.params, self._shapes.state.params))
+            progress = padding.pad(progress, self._shapes)
+        return fit.Member(hyper, build.limits(config), progress)
+
+    def _start_shapes(self, attempt: Attempt) -> fit.Progress:
+        return jax.eval_shape(lambda: fit.start(attempt.task, 0, self.images))
+
+    def _advance(self, slots: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns metrics and whereabouts of the runs in these slots, after one epoch more.
+
+        With half the slots idle, or more, it computes with half as many; halves, because every
+        number of slots is a program to compile.
+        """
+        count = len(self.slots)
+        while count > 2 and count >= 2 * len(slots):
+            count //= 2
+        if count == len(self.slots):
+            self.members, *told = fit.advance(self.task, self.images, self.members)
+            return jax.tree.map(lambda leaf: leaf[slots], jax.device_get(told))
+        chosen = np.resize(slots, count)  # a run that comes up twice is put back twice, the same
+        part, *told = fit.advance(self.task, self.images, fit.take(self.members, chosen))
+        self.members = fit.put(self.members, chosen, part)
+        return jax.tree.map(lambda leaf: leaf[: len(slots)], jax.device_get(told))

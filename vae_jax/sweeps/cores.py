@@ -1,0 +1,31 @@
+"""Processor cores: which there are, and keeping a process to some of them."""
+
+import os
+from collections.abc import Sequence
+
+
+def cores() -> list[int]:
+    """Returns the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))  # macOS
+
+
+def shares(processes: int) -> list[list[int]]:
+    """Returns the cores of each of so many processes: an equal share, at least one."""
+    every = cores()
+    return [every[i::processes] or [every[i % len(every)]] for i in range(processes)]
+
+
+def pin(own: Sequence[int]) -> None:
+    """Keeps this process to some cores; before JAX's first computation, which counts its threads."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, own)
+
+
+def as_text(own: Sequence[int]) -> str:
+    return ",".join(map(str, own))
+
+
+def from_text(text: str) -> list[int]:
+    return [int(core) for core in text.split(",")]

@@ -1,0 +1,118 @@
+"""A population as a file: the runs that train together, complete enough for any process to train them.
+
+<workdir>/populations/<id>/population.json
+                           checkpoints/     of all its runs together
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator, Sequence
+
+from ml_collections import ConfigDict
+
+from vae_jax import build, data
+from vae_jax.attempt import Attempt
+from vae_jax.config import hash_text, override, read_json, resolved_json, run_id
+from vae_jax.errors import UsageError
+from vae_jax.launch import Outcome, launch_together, quiet
+from vae_jax.paths import make_dir, write_whole
+from vae_jax.pool import Show
+from vae_jax.train import Task
+
+FOLDER = "populations"
+
+
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """Runs of one data set whose programs differ in sizes alone.
+
+    Attributes:
+      configs: of its runs, in the order in which they train.
+      sizes: the largest `latent_size` and `bottleneck_width`, to which all are filled up.
+      width: how many train at once.
+    """
+
+    configs: tuple[ConfigDict, ...]
+    sizes: tuple[int, int]
+    width: int
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The content of population.json."""
+        texts = [resolved_json(config, data.source(config.dataset).sha256) for config in self.configs]
+        content = {"configs": [json.loads(text) for text in texts], "sizes": self.sizes, "width": self.width}
+        return json.dumps(content, sort_keys=True) + "\n"
+
+    @property
+    def id(self) -> str:
+        return hash_text(self.text)[:12]
+
+    @property
+    def task(self) -> Task:
+        """The program that the runs share."""
+        return build.task(at_sizes(self.configs[0], self.sizes))
+
+    def run_ids(self) -> set[str]:
+        return {run_id(config, data.source(config.dataset).sha256) for config in self.configs}
+
+    def folder(self, workdir: pathlib.Path) -> pathlib.Path:
+        return workdir / FOLDER / self.id
+
+    def write(self, workdir: pathlib.Path) -> pathlib.Path:
+        """Makes the population's folder; returns it."""
+        folder = make_dir(self.folder(workdir))
+        write_whole(folder / "population.json", self.text)
+        return folder
+
+
+def at_sizes(config: ConfigDict, sizes: Sequence[int]) -> ConfigDict:
+    return override(config, dict(zip(("latent_size", "bottleneck_width"), sizes, strict=True)))
+
+
+def read(folder: pathlib.Path) -> Population:
+    """Returns the population whose folder this is; UsageError where its file is missing or damaged."""
+    path = folder / "population.json"
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read '{path}'") from error
+    if hash_text(text)[:12] != folder.name:
+        raise UsageError(f"'{path}' is damaged: delete '{folder}' and run again")
+    content = json.loads(text)
+    configs = [read_json(json.dumps(fields))[0] for fields in content["configs"]]
+    return Population(tuple(configs), tuple(content["sizes"]), content["width"])
+
+
+def unfinished(workdir: pathlib.Path) -> list[Population]:
+    """Returns the populations that earlier launches left; damaged ones are no loss and are skipped."""
+    found = []
+    for folder in sorted((workdir / FOLDER).glob("*")):
+        with contextlib.suppress(UsageError):
+            found.append(read(folder))
+    return found
+
+
+def launch(
+    population: Population,
+    workdir: pathlib.Path,
+    manual_dir: pathlib.Path | None = None,
+    show: Show = quiet,
+) -> Iterator[Outcome]:
+    """Trains what is left of a population, yielding each run's outcome; see `launch_together`.
+
+    Its folder is there until all its runs are over.
+    """
+    folder, over = population.write(workdir), True
+    attempts = [Attempt(config, workdir) for config in population.configs]
+    checkpoints = folder / "checkpoints"
+    for outcome in launch_together(
+        attempts, population.task, population.width, checkpoints, manual_dir, show
+    ):
+        over = over and outcome.status != "failed"
+        yield outcome
+    if over:
+        shutil.rmtree(folder, ignore_errors=True)
