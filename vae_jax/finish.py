@@ -32,6 +32,7 @@ def finish(attempt: Attempt, ending: fit.Ending, dataset: data.Dataset, images: 
         "iwae_samples": attempt.config.evaluation.iwae_samples,
         "epochs": int(ending.epoch),
         "best_epoch": int(ending.best_epoch),
+        "valid_loss": float(ending.best_loss) if ending.best_epoch > 0 else None,
         "parameters": price.parameters,
         "flops_per_image": price.flops_per_image,
         "epoch_seconds": _epoch_seconds(run),

@@ -41,6 +41,7 @@ class Ending:
     """What is left of a run's training, from which it is evaluated; `params` are the best."""
 
     params: Any
+    best_loss: jax.Array
     epoch: jax.Array
     best_epoch: jax.Array
     diverged_step: jax.Array
@@ -86,7 +87,8 @@ def start(task: Task, seed: int, images: Images) -> Progress:
 
 
 def ending(progress: Progress) -> Ending:
-    return Ending(progress.best_params, progress.epoch, progress.best_epoch, progress.diverged_step)
+    p = progress
+    return Ending(p.best_params, p.best_loss, p.epoch, p.best_epoch, p.diverged_step)
 
 
 def finished(progress: Progress, limits: Limits) -> jax.Array:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from vae_jax import build, checkpoints, cost, data, fit, pool, runs
+from vae_jax import build, checkpoints, data, fit, pool, runs
 from vae_jax.attempt import Attempt
 from vae_jax.errors import UsageError
 from vae_jax.finish import finish, machine, tidy
@@ -90,7 +90,7 @@ def launch_together(
     try:
         for attempt in [attempt for attempt in todo if attempt.trained]:
             todo.remove(attempt)
-            yield _outcome(attempt, _reopened(attempt, images), dataset, images)
+            yield _outcome(attempt, _reopened(attempt, dataset), dataset, images)
         for attempt, ended in pool.train(task, attempts, images, width, folder, show) if todo else ():
             ending = ended if isinstance(ended, UsageError) else _stored(attempt, ended)
             todo.remove(attempt)
@@ -117,11 +117,10 @@ def _stored(attempt: Attempt, progress: fit.Progress) -> fit.Ending:
     return ending
 
 
-def _reopened(attempt: Attempt, images: fit.Images) -> fit.Ending | UsageError:
+def _reopened(attempt: Attempt, dataset: data.Dataset) -> fit.Ending | UsageError:
     """Returns what `_stored` wrote in an earlier process."""
-    like = jax.eval_shape(lambda: fit.ending(fit.start(attempt.task, 0, images)))
     try:
-        ending = checkpoints.restore(attempt.best, like)
+        ending = checkpoints.restore(attempt.best, _like(attempt.task, dataset))
         attempt.begin(int(ending.epoch))
     except UsageError as error:
         return error
@@ -171,10 +170,14 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     if run.final_result() is None:
         raise UsageError(f"run '{run.path}' is not finished")
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
-    params = cost.state_shapes(task, dataset.source.image_shape).params
-    number = jax.ShapeDtypeStruct((), jnp.int32)
-    ending = checkpoints.restore(run.checkpoints / "best", fit.Ending(params, number, number, number))
+    ending = checkpoints.restore(run.checkpoints / "best", _like(task, dataset))
     return Trained(task.model, variables(ending.params, config.sigma), dataset, task.preprocess)
+
+
+def _like(task: Task, dataset: data.Dataset) -> fit.Ending:
+    """Returns the shapes and types of what a run's `best` holds."""
+    images = fit.Images(jax.ShapeDtypeStruct((1, *dataset.source.image_shape), jnp.uint8), None)
+    return jax.eval_shape(lambda images: fit.ending(fit.start(task, 0, images)), images)
 
 
 @functools.lru_cache(maxsize=2)

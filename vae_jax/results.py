@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vae_jax import index
 from vae_jax.config import flatten
 from vae_jax.errors import UsageError, lookup
 from vae_jax.runs import Run, all_runs
@@ -20,6 +21,7 @@ COSTS = {
     "seconds": "seconds of training and evaluation",
     "epochs": "epochs trained",
     "best_epoch": "epoch of the best validation loss",
+    "valid_loss": "best validation loss",
 }
 
 
@@ -43,7 +45,9 @@ def read(run: Run) -> Row | None:
     if result is None:
         return None
     fields = flatten(config) | {"data_fingerprint": fingerprint}
-    numbers = result.get("metrics", {}) | {name: result[name] for name in COSTS if name in result}
+    numbers = result.get("metrics", {}) | {
+        name: result[name] for name in COSTS if result.get(name) is not None
+    }
     samples = result.get("iwae_samples", 0)
     return Row(run, fields, result["status"], numbers, samples)
 
@@ -51,13 +55,49 @@ def read(run: Run) -> Row | None:
 def read_all(workdirs: Iterable[pathlib.Path]) -> tuple[list[Row], list[str]]:
     """Returns the completed runs under `workdirs`, each once, and what was left out and why."""
     rows, left_out = {}, []
-    for run in (run for workdir in workdirs for run in all_runs(workdir)):
-        row = read(run)
+    for run, row in (pair for workdir in workdirs for pair in indexed(workdir)):
         if row is None or row.status != "completed":
             left_out.append(f"{run.path} ({row.status if row else 'not finished'})")
         else:
             rows[run.id] = row
     return list(rows.values()), left_out
+
+
+def indexed(workdir: pathlib.Path, strict: bool = True) -> list[tuple[Run, Row | UsageError | None]]:
+    """Returns every run with its row, from the index where that is up to date.
+
+    In place of a row stands None where the run is not over and, unless `strict`, the UsageError
+    of one that is damaged.
+    """
+    entries, found, kept = index.load(workdir), [], {}
+    for run in all_runs(workdir):
+        stamp = index.stamp(run)
+        content = index.lookup(entries, run, stamp)
+        row = _from_json(run, content) if content else _read(run, strict)
+        found.append((run, row))
+        if isinstance(row, Row) and stamp is not None:
+            kept[run.id] = {"stamp": stamp, "row": content or _as_json(row)}
+    if kept != entries:
+        index.save(workdir, kept)
+    return found
+
+
+def _read(run: Run, strict: bool) -> Row | UsageError | None:
+    try:
+        return read(run)
+    except UsageError as error:
+        if strict:
+            raise
+        return error
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in vars(row).items() if name != "run"}
+
+
+def _from_json(run: Run, content: dict[str, Any]) -> Row:
+    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in content["fields"].items()}
+    return Row(run, **content | {"fields": fields})
 
 
 def select(rows: Sequence[Row], **fields: Any) -> list[Row]:

@@ -15,6 +15,8 @@ import math
 import os
 import pathlib
 import re
+import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,14 +65,30 @@ class Run:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Holds the run for this process; UsageError where another one has it."""
-        with open(self.path / ".lock", "w") as file:
+        with open(self.path / ".lock", "a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(f"run '{self.path}' is being trained by another process") from None
+            file.truncate(0)
+            file.write(f"{socket.gethostname()} {os.getpid()}")
+            file.flush()
             for left_by_a_kill in self.path.glob(".*.tmp"):
                 left_by_a_kill.unlink()
             yield
+
+    def is_held(self) -> bool:
+        """Whether a process trains it, as far as can be told from here: on another machine, by its traces."""
+        try:
+            host, pid = (self.path / ".lock").read_text().split()
+            if host == socket.gethostname():
+                os.kill(int(pid), 0)
+                return True
+            return time.time() - (self.path / "metrics.jsonl").stat().st_mtime < 60
+        except PermissionError:  # another user's process: it is there
+            return True
+        except (OSError, ValueError):
+            return False
 
     def config(self) -> tuple[ConfigDict, str]:
         """Returns the config and the fingerprint of the data.

@@ -1,0 +1,118 @@
+import os
+import socket
+
+import pytest
+
+from configs import vae
+from experiments import status
+from tests.experiments.commands import snapshot
+from vae_jax import data, runs
+from vae_jax.config import override, resolved_json
+from vae_jax.errors import UsageError
+
+SHA = data.source("digits").sha256
+
+
+def begun(workdir, seed, *losses, **changes):
+    """A run with a line of metrics for each loss."""
+    config = override(vae.get_config(), {"seed": seed, **changes})
+    run = runs.find(workdir, config, SHA)
+    run.create(resolved_json(config, SHA))
+    for epoch, loss in enumerate(losses, 1):
+        run.append_metrics({"epoch": epoch, "step": epoch, "seconds": 1.0, "valid/loss": loss})
+    return run
+
+
+def ended(workdir, seed, loss, state="completed", **changes):
+    run = begun(workdir, seed, loss, **changes)
+    run.finish({"status": state, "epochs": 1, "valid_loss": loss, "metrics": {}})
+    return run
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """One run of every state, and of the completed ones two kinds."""
+    ended(tmp_path, 0, 24.0)
+    ended(tmp_path, 1, 23.5)
+    ended(tmp_path, 2, 700.0, binarize="threshold")
+    ended(tmp_path, 3, 5.0, "diverged")
+    ended(tmp_path, 4, 6.0, "failed")
+    begun(tmp_path, 5, 30.0, 29.0)
+    held = begun(tmp_path, 6, 40.0, 39.0, 38.0)
+    (held.path / ".lock").write_text(f"{socket.gethostname()} {os.getpid()}")
+    (begun(tmp_path, 7).path / "config.json").write_text("{}")
+    return tmp_path
+
+
+def test_every_state_is_told(workdir):
+    found = {state.fields.get("seed"): state for state in status.read(workdir)}
+    states = {seed: state.state for seed, state in found.items()}
+    expected = ["completed"] * 3 + ["diverged", "failed", "stopped", "training"]
+    assert states == dict(enumerate(expected)) | {None: "damaged"}
+    assert (found[6].epoch, found[6].loss) == (3, 38.0)
+    assert (found[5].epoch, found[1].loss) == (2, 23.5)
+
+
+def test_counts_progress_and_the_best_of_each_kind_are_printed(workdir, capsys):
+    assert status.main([str(workdir)]) == 0
+    first, training, damaged, *best = capsys.readouterr().out.splitlines()
+    told = "3 completed, 1 diverged, 1 failed, 1 training, 1 stopped, 1 damaged"
+    assert first == f"8 runs in {workdir}: {told}"
+    assert "epoch 3/500  valid 38  " in training
+    assert damaged.startswith("  damaged: delete '")
+    assert sorted(line.split()[2] for line in best) == ["23.5", "700"]
+    assert "binarize=sampled seed=1" in " ".join(best)
+
+
+def test_nothing_but_the_index_is_written(workdir):
+    before = snapshot(workdir)
+    status.main([str(workdir)])
+    after = snapshot(workdir)
+    assert {str(path) for path in after.keys() - before.keys()} == {"index.jsonl"}
+    assert {path: after[path] for path in before} == before
+
+
+def test_watching_ends_when_nothing_trains(workdir, monkeypatch, capsys):
+    (held,) = [state.run for state in status.read(workdir) if state.state == "training"]
+    monkeypatch.setattr(status.time, "sleep", lambda seconds: (held.path / ".lock").write_text("elsewhere 0"))
+    monkeypatch.setattr("vae_jax.runs.time.time", lambda: 1e12)
+    assert status.main([str(workdir), "--watch"]) == 0
+    assert capsys.readouterr().out.count("8 runs in") == 2
+
+
+def test_empty_directory_has_no_runs(tmp_path, capsys):
+    assert status.main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"0 runs in {tmp_path}\n"
+
+
+def test_directory_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="no such directory"):
+        status.main([str(tmp_path / "none")])
+
+
+@pytest.mark.parametrize(
+    ("holder", "held"),
+    [
+        ("", False),
+        ("nonsense", False),
+        (f"{socket.gethostname()} {os.getpid()}", True),
+        ("elsewhere 1", True),
+    ],
+)
+def test_who_holds_a_run_is_read_from_its_lock(tmp_path, holder, held):
+    run = begun(tmp_path, 0, 1.0)
+    assert not run.is_held()
+    (run.path / ".lock").write_text(holder)
+    assert run.is_held() == held
+
+
+def test_process_that_is_gone_holds_nothing(tmp_path):
+    run = begun(tmp_path, 0, 1.0)
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    (run.path / ".lock").write_text(f"{socket.gethostname()} {child}")
+    assert not run.is_held()
+    with run.lock():
+        assert run.is_held()

@@ -1,0 +1,52 @@
+"""An index of finished runs, so that ten thousand are listed in seconds.
+
+<workdir>/index.jsonl holds a line for each: its row, and the sizes and times of the files that
+the row was read from. A run whose files are others by now is read again, and so is everything
+when the index is gone or damaged: it holds nothing that the runs do not.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vae_jax.paths import write_whole
+from vae_jax.runs import Run
+
+NAME = "index.jsonl"
+FILES = ("config.json", "result.json", "metrics.jsonl")  # what a row is read from
+Stamp = list[int]
+
+
+def stamp(run: Run) -> Stamp | None:
+    """Returns sizes and times of a run's files; None where one is missing."""
+    with contextlib.suppress(OSError):
+        stats = [os.stat(f"{run.path}/{name}") for name in FILES]
+        return [number for stat in stats for number in (stat.st_size, stat.st_mtime_ns)]
+    return None
+
+
+def load(workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Returns {run id: {"stamp": ..., "row": ...}}; what cannot be read is not there."""
+    entries = {}
+    with contextlib.suppress(OSError, ValueError):
+        for line in (workdir / NAME).read_text().splitlines():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                entry = json.loads(line)
+                entries[entry["id"]] = {"stamp": entry["stamp"], "row": entry["row"]}
+    return entries
+
+
+def save(workdir: pathlib.Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes the index; a directory that cannot be written goes without."""
+    lines = [json.dumps({"id": name, **entry}) + "\n" for name, entry in sorted(entries.items())]
+    with contextlib.suppress(OSError):
+        write_whole(workdir / NAME, "".join(lines))
+
+
+def lookup(entries: Mapping[str, Mapping[str, Any]], run: Run, now: Sequence[int] | None) -> Any:
+    """Returns what the index holds of a run with this stamp, or None."""
+    entry = entries.get(run.id)
+    return entry["row"] if now is not None and entry and entry["stamp"] == now else None
