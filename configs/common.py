@@ -93,7 +93,7 @@ def words(arg: str, variants: tuple[str, ...] = ()) -> tuple[str, set[str]]:
 
 
 def sweep_seed():
-    """Five seeds: an interval over three is half as wide again, for the same spread."""
+    """Five seeds: over three, the interval of the same spread is twice as wide."""
     for seed in range(5):
         yield {"seed": seed}
 

@@ -13,9 +13,10 @@ import pathlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from experiments import cli
+from experiments.watch import View
 from vae_jax import sweeps
 from vae_jax.config import differing
 from vae_jax.errors import UsageError, lookup
@@ -64,35 +65,39 @@ def execute(
     """Runs a plan with a progress bar, prints a line for every run that fails, and a count."""
     for name in {entry.config.dataset for entry in planned if not entry.over}:
         load_dataset(name, manual_dir)  # missing data then stops the sweep, not every run of it
-    names, epochs = labels(planned), Epochs(planned)
-    place = {entry.run.id: f"run {number}/{len(planned)}" for number, entry in enumerate(planned, 1)}
-    outcomes: list[Outcome] = []
+    names = labels(planned)
+    view = View(planned, names)
+    number = {entry.run.id: f"run {number}/{len(planned)}" for number, entry in enumerate(planned, 1)}
 
     def end(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        epochs.end(outcome)
-        _report(outcome, f"{place[outcome.run.id]} {names[outcome.run.id]}")
+        view.end(outcome)
+        _report(outcome, f"{number[outcome.run.id]} {names[outcome.run.id]}")
 
     for entry in planned:
         if entry.over:
             end(_found(entry))
     schedule = sweeps.schedule(planned, workdir, EXECUTORS[executor], alone)
     began = time.perf_counter()
-    run = sweeps.EXECUTORS["processes" if schedule.processes > 1 else "local"]
-    with cli.progress_bar("sweep", epochs.total) as bar:
-
-        def show(run, epoch, metrics):
-            epochs.done[run.id] = epoch
-            label = f"{len(outcomes)}/{len(planned)} runs, epochs of all"
-            bar(label, sum(epochs.done.values()), epochs.total, f"{names[run.id]}  {cli.brief(metrics)}")
-
-        for outcome in run(schedule.populations, schedule.processes, workdir, manual_dir, show):
-            if outcome.run.id not in {ended.run.id for ended in outcomes}:
-                end(outcome)
-    counts = Counter(outcome.status for outcome in outcomes)
-    print(f"{len(outcomes)} runs in {workdir}: " + ", ".join(f"{n} {s}" for s, n in sorted(counts.items())))
+    with view.shown():
+        for outcome in _outcomes(schedule, workdir, manual_dir, view):
+            end(outcome)
+    counts = Counter(outcome.status for outcome in view.outcomes)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    print(f"{len(view.outcomes)} runs in {workdir}: {told}")
     _compare_with_plan(schedule, time.perf_counter() - began, workdir)
-    return outcomes
+    return view.outcomes
+
+
+def _outcomes(
+    schedule: sweeps.Schedule, workdir: pathlib.Path, manual_dir: pathlib.Path | None, view: View
+) -> Iterator[Outcome]:
+    """Executes a schedule; yields each run's outcome once, though its population may tell it again."""
+    known = {outcome.run.id for outcome in view.outcomes}
+    execute = sweeps.EXECUTORS["processes" if schedule.processes > 1 else "local"]
+    for outcome in execute(schedule.populations, schedule.processes, workdir, manual_dir, view.epoch):
+        if outcome.run.id not in known:
+            known.add(outcome.run.id)
+            yield outcome
 
 
 def _found(entry: Planned) -> Outcome:
@@ -109,23 +114,6 @@ def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathl
     line |= {"populations": [[len(p.configs), p.width, *p.sizes] for p in schedule.populations]}
     with open(workdir / "schedules.jsonl", "a") as file:
         file.write(json.dumps(line) + "\n")
-
-
-class Epochs:
-    """The epochs of a sweep's runs: those done, and those in all; a run can end before its last."""
-
-    def __init__(self, planned: Sequence[Planned]):
-        self._of = {entry.run.id: entry.config.num_epochs for entry in planned if not entry.over}
-        self.done: dict[str, int] = {}
-
-    @property
-    def total(self) -> int:
-        return sum(self._of.values())
-
-    def end(self, outcome: Outcome) -> None:
-        """The run makes no more epochs than it has made."""
-        if outcome.run.id in self._of:
-            self._of[outcome.run.id] = self.done.get(outcome.run.id, 0)
 
 
 def labels(planned: Sequence[Planned]) -> dict[str, str]:

@@ -90,17 +90,17 @@ def test_dry_run_lists_every_run_and_its_cost_and_writes_nothing(workdir, capsys
     shipped = f"{REPOSITORY}/configs/vae.py"
     assert sweep.main(arguments(shipped, workdir, "latent_size,seed", "--dry_run")) == 0
     lines = capsys.readouterr().out.splitlines()
-    header, listed, total, rest = lines[0], lines[1:16], lines[16], lines[17:]
+    header, listed, total, rest = lines[0], lines[1:26], lines[26], lines[27:]
     assert not workdir.exists()
     assert header.split()[:3] == ["run", "state", "parameters"]
-    assert len(listed) == len({line.split()[0] for line in listed}) == 15
-    for line, size in zip(listed, [2, 2, 2, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32], strict=True):
+    assert len(listed) == len({line.split()[0] for line in listed}) == 25
+    for line, size in zip(listed, sorted([2, 4, 8, 16, 32] * 5), strict=True):
         assert f"latent_size={size}" in line
         # 64-256-2Z on the way in, Z-256-64 on the way out.
         assert f"{64 * 256 + 256 + 256 * 2 * size + 2 * size + size * 256 + 256 + 256 * 64 + 64:,}" in line
-    assert total.startswith("15 runs, 15 to do")
+    assert total.startswith("25 runs, 25 to do")
     populations = [int(line.split()[2]) for line in rest[:-1]]
-    assert sum(populations) == 15
+    assert sum(populations) == 25
     assert rest[-1].startswith(f"{len(populations)} populations, ")
 
 

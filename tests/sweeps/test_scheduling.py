@@ -80,8 +80,8 @@ def test_padding_is_avoided_where_it_wastes_more(tmp_path, speeds):
 
 
 def test_in_between_only_the_small_ones_are_padded(tmp_path, speeds):
-    steps = 3 * 20 * (50_000 // 128)
-    uniform(speeds, 0.1 * steps * 1e-3, w1p1=1e-3)  # as much as a tenth of three whole runs
+    steps = 5 * 20 * (50_000 // 128)
+    uniform(speeds, 0.1 * steps * 1e-3, w1p1=1e-3)  # as much as a tenth of five whole runs
     planned = plan(tmp_path, LONG, sweep_bottleneck_width, sweep_seed)
     found = scheduling.schedule(planned, tmp_path, processes=1)
     sizes = sorted(each.sizes[1] for each in found.populations)
@@ -102,7 +102,7 @@ def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
     found = scheduling.schedule(planned, tmp_path)
     assert math.isnan(found.seconds)
     assert found.processes == 1
-    assert [(len(each.configs), each.width) for each in found.populations] == [(15, 8)]
+    assert [(len(each.configs), each.width) for each in found.populations] == [(25, 8)]
 
 
 def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):
@@ -110,7 +110,7 @@ def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):
     planned = plan(tmp_path, LONG, sweep_latent_size, sweep_seed)
     found = scheduling.schedule(planned, tmp_path, alone=True)
     assert found.processes == 1
-    assert [each.width for each in found.populations] == [1] * 15
+    assert [each.width for each in found.populations] == [1] * 25
     assert [each.sizes[0] for each in found.populations] == [entry.config.latent_size for entry in planned]
 
 
