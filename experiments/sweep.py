@@ -84,6 +84,7 @@ def execute(
     counts = Counter(outcome.status for outcome in view.outcomes)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     print(f"{len(view.outcomes)} runs in {workdir}: {told}")
+    sweeps.learn(schedule, view.outcomes)
     _compare_with_plan(schedule, time.perf_counter() - began, workdir)
     return view.outcomes
 

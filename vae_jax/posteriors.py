@@ -1,7 +1,7 @@
 """Approximate posteriors q(z|x) as values made from the encoder's outputs.
 
 The outputs of one latent dimension stand side by side, so that a smaller code is a part of a
-larger one and runs of several latent sizes can share a program.
+larger one and runs of several latent sizes can share a program. A posterior of your own keeps to that.
 
 Shapes: B images, Z latent dimensions. Logarithms are natural: densities are in nats.
 """

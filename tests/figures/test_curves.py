@@ -99,9 +99,10 @@ def test_bottleneck_width_marks_the_knee_in_every_panel():
     figure = bottleneck_width()
     assert [axes.get_xlabel() for axes in figure.axes] == ["parameters", "seconds per epoch"]
     for axes in figure.axes:
-        assert points(axes)["knee (4 to 8 over seeds)"] == [(8000.0, 0.02)]  # at the median
+        assert points(axes)["knee"] == [(8000.0, 0.02)]  # at the median
         assert [text.get_text() for text in axes.texts] == ["2", "4", "8", "16", "32"]
-    assert legend(figure.axes[0]) == ["knee (4 to 8 over seeds)"]
+    assert legend(figure.axes[0]) == ["knee"]
+    assert figure.axes[-1].get_title() == "knee: 4 to 8 over seeds"
 
 
 @pytest.mark.parametrize("draw_figure", [latent_size, bottleneck_width])

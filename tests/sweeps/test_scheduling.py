@@ -6,6 +6,7 @@ from configs import ae, vae
 from configs.common import sweep_bottleneck_width, sweep_latent_size, sweep_seed
 from vae_jax import runs, sweeps
 from vae_jax.config import override
+from vae_jax.launch import Outcome
 from vae_jax.sweeps import population, scheduling
 from vae_jax.sweeps.speed import Speed
 
@@ -28,7 +29,7 @@ def speeds(monkeypatch):
     def speed(config, width, processes):
         return Speed(*table[width, processes])
 
-    monkeypatch.setattr(scheduling, "speed", speed)
+    monkeypatch.setattr(scheduling.speed, "speed", speed)
     monkeypatch.setattr(scheduling, "cores", lambda: [0, 1])
     return table
 
@@ -97,7 +98,7 @@ def test_runs_of_other_programs_are_apart(tmp_path, speeds):
 
 
 def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduling, "speed", None)
+    monkeypatch.setattr(scheduling.speed, "speed", None)
     planned = plan(tmp_path, vae.get_config("smoke"), sweep_latent_size, sweep_seed)
     found = scheduling.schedule(planned, tmp_path)
     assert math.isnan(found.seconds)
@@ -106,7 +107,7 @@ def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
 
 
 def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduling, "speed", None)
+    monkeypatch.setattr(scheduling.speed, "speed", None)
     planned = plan(tmp_path, LONG, sweep_latent_size, sweep_seed)
     found = scheduling.schedule(planned, tmp_path, alone=True)
     assert found.processes == 1
@@ -147,3 +148,20 @@ def test_width_is_bounded_by_memory(tmp_path, speeds, monkeypatch):
 
 def test_nothing_to_do_is_no_population(tmp_path):
     assert scheduling.schedule([], tmp_path).populations == ()
+
+
+def test_speed_that_was_seen_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
+    smoke = vae.get_config("smoke")
+    planned = plan(tmp_path, smoke, sweep_seed)
+    found = scheduling.schedule(planned, tmp_path, processes=2)
+    outcomes = [Outcome(entry.run, "completed", {"epoch_seconds": 0.9}) for entry in planned]
+    scheduling.learn(found, outcomes)
+    assert not (tmp_path / "cache").exists()  # nothing was measured: nothing to mend
+    config, width = scheduling.at_sizes(smoke, (8, 256)), found.populations[0].width
+    scheduling.speed._keep(config, width, 2, Speed(3.0, 1.0))
+    scheduling.learn(found, outcomes[:1])  # too few to tell
+    assert scheduling.speed.speed(config, width, 2) == Speed(3.0, 1.0)
+    scheduling.learn(found, outcomes)
+    # 9 steps an epoch, by two processes at once
+    assert scheduling.speed.speed(config, width, 2) == Speed(3.0, pytest.approx(0.05))

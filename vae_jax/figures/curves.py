@@ -54,23 +54,21 @@ def bottleneck_width(
     """
     knee = sorted(knees)[len(knees) // 2]
     spread = f"{widths[min(knees)]} to {widths[max(knees)]} over seeds"
-    label_knee = f"knee ({spread if min(knees) < max(knees) else 'of every seed'})"
+    label_knee = f"knee: {spread if min(knees) < max(knees) else 'that of every seed'}"
     with style():
         figure, panels = subplots(len(costs), width=PAGE, height=2.5)
         for axes, (label, prices) in zip(panels, costs.items(), strict=True):
             x = [price.mean for price in prices]
             curve(axes, x, errors, None)
-            axes.plot(
-                x[knee], errors[knee].mean, "*", color=COLORS[2], markersize=11, label=label_knee, zorder=3
-            )
+            axes.plot(x[knee], errors[knee].mean, "*", color=COLORS[2], markersize=11, label="knee", zorder=3)
             for width, at, error in zip(widths, x, errors, strict=True):
                 axes.annotate(str(width), (at, error.mean), (3, 5), textcoords="offset points", fontsize=6)
             axes.set_xlabel(label)
             axes.margins(x=0.12)
             cost_axis(axes, "s" if "seconds" in label else "")
         panels[0].set_ylabel("mean squared error per pixel")
-        panels[0].set_title(f"{title}, test")
-        panels[1].set_title("numbers at the points: bottleneck width")
+        panels[0].set_title(f"{title}, test: at each point its width")
+        panels[-1].set_title(label_knee)
         panels[0].legend(loc="upper right")
     return figure
 

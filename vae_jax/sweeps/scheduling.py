@@ -9,15 +9,17 @@ import functools
 import itertools
 import math
 import pathlib
+import statistics
 from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
 from vae_jax import build, cost, data
+from vae_jax.launch import Outcome
+from vae_jax.sweeps import speed
 from vae_jax.sweeps.cores import cores
 from vae_jax.sweeps.plan import Planned
 from vae_jax.sweeps.population import Population, at_sizes, unfinished
-from vae_jax.sweeps.speed import speed
 
 WIDTHS = (1, 8, 32)
 WORTH_MEASURING = 30.0  # seconds of a sweep; a shorter one would be over before
@@ -73,6 +75,17 @@ def schedule(
     return Schedule(populations, processes, len(programs), seconds, sum(sizes[:processes]))
 
 
+def learn(schedule: Schedule, outcomes: Sequence[Outcome]) -> None:
+    """Keeps the speeds that were seen, for the schedules to come."""
+    seen = {o.run.id: o.result["epoch_seconds"] for o in outcomes if o.status == "completed"}
+    for population in schedule.populations:
+        seconds = [seen[run_id] for run_id in population.run_ids() if run_id in seen]
+        if len(seconds) >= population.width:  # else most of it was done before, or at another width
+            config = at_sizes(population.configs[0], population.sizes)
+            step = statistics.median(seconds) / _steps_per_epoch(config) / schedule.processes
+            speed.learn(config, population.width, schedule.processes, step)
+
+
 def _decide(entries: Sequence[Planned], processes: int | None, alone: bool) -> Strategy:
     if alone:
         return math.nan, _populations([[entry] for entry in entries], 1, 1), 1
@@ -122,7 +135,7 @@ def _best_buckets(group: Group, width: int, processes: int) -> tuple[float, list
     Sizes are sorted by what a step of theirs costs and cut into buckets, each padded to its
     largest; the cuts are the best of all, by dynamic programming.
     """
-    measured = speed(at_sizes(group[0].config, _largest(group)), width, processes)
+    measured = speed.speed(at_sizes(group[0].config, _largest(group)), width, processes)
     step_per_flop = measured.run_step_seconds / _flops(group)
     by_cost = sorted(group, key=lambda entry: (entry.cost.flops_per_image, _sizes(entry)))
     sizes = [list(same) for _, same in itertools.groupby(by_cost, key=_sizes)]
@@ -164,8 +177,11 @@ def _populations(buckets: Sequence[Group], width: int, processes: int) -> list[P
 
 
 def _steps(entry: Planned) -> int:
-    config = entry.config
-    return config.num_epochs * (data.source(config.dataset).sizes[0] // config.batch_size)
+    return entry.config.num_epochs * _steps_per_epoch(entry.config)
+
+
+def _steps_per_epoch(config: ConfigDict) -> int:
+    return data.source(config.dataset).sizes[0] // config.batch_size
 
 
 def _sizes(entry: Planned) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import pathlib
 import statistics
 import subprocess
 import sys
@@ -42,13 +43,29 @@ def speed(config: ConfigDict, width: int, processes: int) -> Speed:
 
     Measured by a few steps the first time, which takes some seconds; then from the cache.
     """
-    path = cache_dir() / "speeds" / f"{_key(config, width, processes)}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return Speed(**json.loads(path.read_text()))
+    if (known := _known(config, width, processes)) is not None:
+        return known
     found = trial(config, width) if processes == 1 else _trials_at_once(config, width, processes)
+    _keep(config, width, processes, found)
+    return found
+
+
+def learn(config: ConfigDict, width: int, processes: int, run_step_seconds: float) -> None:
+    """Puts what real training took in the place of what the trial took; a busy machine misleads."""
+    if (known := _known(config, width, processes)) is not None:
+        _keep(config, width, processes, dataclasses.replace(known, run_step_seconds=run_step_seconds))
+
+
+def _known(config: ConfigDict, width: int, processes: int) -> Speed | None:
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Speed(**json.loads(_path(config, width, processes).read_text()))
+    return None
+
+
+def _keep(config: ConfigDict, width: int, processes: int, found: Speed) -> None:
+    path = _path(config, width, processes)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(dataclasses.asdict(found)))
-    return found
 
 
 def trial(config: ConfigDict, width: int) -> Speed:
@@ -95,10 +112,11 @@ def _noise(source: data.Source, train: int, valid: int) -> fit.Images:
     return fit.Images(jnp.asarray(pixels), jnp.asarray(pixels[:valid] > 0, jnp.float32))
 
 
-def _key(config: ConfigDict, width: int, processes: int) -> str:
+def _path(config: ConfigDict, width: int, processes: int) -> pathlib.Path:
     fields: Mapping[str, Any] = {n: v for n, v in config.to_dict().items() if n not in NO_PROGRAM}
     machine = [jax.devices()[0].device_kind, len(cores()), jax.__version__]
-    return hash_text(json.dumps([fields, machine, width, processes], sort_keys=True))[:16]
+    key = hash_text(json.dumps([fields, machine, width, processes], sort_keys=True))[:16]
+    return cache_dir() / "speeds" / f"{key}.json"
 
 
 def main() -> None:
