@@ -40,10 +40,11 @@ class View:
         self._done[run.id] = epoch
         if (loss := metrics.get("valid/loss", math.inf)) < self._best:
             self._best, self._best_id = loss, run.id
-        self._bar(self._counts(), sum(self._done.values()), self._total(), self._best_so_far())
+        brief = f"best {self._best:.4g}" if self._best_id else ""
+        self._bar(self._counts(), sum(self._done.values()), self._total(), brief)
         if not sys.stderr.isatty() and time.monotonic() - self._told > LINE_SECONDS:
             self._told = time.monotonic()
-            told = [self._counts(), self._left(), self._best_so_far()]
+            told = [self._counts(), self._running(), self._left(), self._best_so_far()]
             print(", ".join(filter(None, told)), file=sys.stderr, flush=True)
 
     def end(self, outcome: Outcome) -> None:
@@ -58,8 +59,10 @@ class View:
     def _counts(self) -> str:
         counts = Counter(outcome.status for outcome in self.outcomes)
         bad = "".join(f", {counts[status]} {status}" for status in ("diverged", "failed") if counts[status])
-        running = len(self._done.keys() - {outcome.run.id for outcome in self.outcomes})
-        return f"{len(self.outcomes)}/{len(self._planned)} runs done{bad}, {running} running"
+        return f"{len(self.outcomes)}/{len(self._planned)} runs{bad}"
+
+    def _running(self) -> str:
+        return f"{len(self._done.keys() - {outcome.run.id for outcome in self.outcomes})} running"
 
     def _left(self) -> str:
         done, total = sum(self._done.values()), self._total()

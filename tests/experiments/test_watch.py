@@ -40,13 +40,13 @@ def test_without_a_terminal_a_line_is_printed_now_and_then(planned, clock, capsy
         clock[0] += watch.LINE_SECONDS + 1
         view.epoch(two, 9, {"valid/loss": 5.0})
         line = capsys.readouterr().err
-        assert line == "0/3 runs done, 2 running, about 62 s left, best valid 5 (seed=1)\n"
+        assert line == "0/3 runs, 2 running, about 62 s left, best valid 5 (seed=1)\n"
         view.end(Outcome(one, "diverged", {}))  # after one epoch: nine are not to come
         view.end(Outcome(two, "completed", {}))
         clock[0] += watch.LINE_SECONDS + 1
         view.epoch(three, 5, {"valid/loss": float("nan")})
         told = capsys.readouterr().err
-        assert told == "2/3 runs done, 1 diverged, 1 running, about 21 s left, best valid 5 (seed=1)\n"
+        assert told == "2/3 runs, 1 diverged, 1 running, about 21 s left, best valid 5 (seed=1)\n"
 
 
 def test_outcomes_are_kept_in_order(view, planned):
