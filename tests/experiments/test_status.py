@@ -90,16 +90,18 @@ def test_directory_that_is_not_there_is_refused(tmp_path):
         status.main([str(tmp_path / "none")])
 
 
-@pytest.mark.parametrize(
-    ("holder", "held"),
-    [
-        ("", False),
-        ("nonsense", False),
-        (f"{socket.gethostname()} {os.getpid()}", True),
-        ("elsewhere 1", True),
-    ],
-)
-def test_who_holds_a_run_is_read_from_its_lock(tmp_path, holder, held):
+HERE = f"{socket.gethostname()} {os.getpid()}"
+HOLDERS = {
+    "empty": ("", False),
+    "nonsense": ("nonsense", False),
+    "away": ("away 1", True),
+    "here": (HERE, True),
+}
+
+
+@pytest.mark.parametrize("who", HOLDERS)
+def test_who_holds_a_run_is_read_from_its_lock(tmp_path, who):
+    holder, held = HOLDERS[who]
     run = begun(tmp_path, 0, 1.0)
     assert not run.is_held()
     (run.path / ".lock").write_text(holder)
