@@ -80,7 +80,8 @@ def test_noise_of_a_dimension_does_not_depend_on_how_many_there_are(few_latents,
         return DiagonalGaussian(zeros, zeros).sample(jax.random.key(1))
 
     wide = samples(few_latents + more)
-    np.testing.assert_array_equal(samples(few_latents), wide[:, :few_latents])
+    # The same random bits; only the last digit of a normal can depend on how they are vectorised.
+    np.testing.assert_allclose(samples(few_latents), wide[:, :few_latents], rtol=1e-6, atol=1e-6)
 
 
 def test_samples_differ_between_images_and_carry_gradients():
