@@ -101,6 +101,14 @@ def test_population_that_was_killed_goes_on_to_the_same_bits(undisturbed, tmp_pa
         assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
 
 
+@pytest.mark.parametrize("calls", [5, 30])
+def test_population_that_was_killed_before_its_first_checkpoint_does_the_same(
+    undisturbed, tmp_path, monkeypatch, calls
+):
+    monkeypatch.setattr(pool, "CHECKPOINT_SECONDS", 3600.0)
+    test_population_that_was_killed_goes_on_to_the_same_bits(undisturbed, tmp_path, calls)
+
+
 def test_failing_run_stops_no_other_and_is_tried_again(undisturbed, tmp_path, monkeypatch):
     failing, real = Attempt(CONFIGS[1], tmp_path).run.id, launch.finish
 

@@ -43,7 +43,7 @@ def train(
     yield from pool.restore(folder)
     yield from pool.fill()
     due = time.perf_counter() + CHECKPOINT_SECONDS
-    while (slots := pool.busy()).size:
+    while (slots := pool.busy()).size and pool.has_work():
         for attempt, epoch, metrics in pool.advance(slots):
             show(attempt.run, epoch, metrics)
         yield from pool.finished()
@@ -68,7 +68,7 @@ class Pool:
     def __init__(self, task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int):
         self.task, self.attempts, self.images = task, attempts, images
         self.slots = np.full(min(width, len(attempts)), IDLE, np.int32)
-        self.queue = [index for index, attempt in enumerate(attempts) if not attempt.trained]
+        self.queue = list(range(len(attempts)))
         self.ticks = 0
         self._over = np.zeros(len(self.slots), bool)
         self._padded = any(attempt.task != task for attempt in attempts)
@@ -78,6 +78,10 @@ class Pool:
     def busy(self) -> np.ndarray:
         """Returns the slots that hold a run."""
         return np.flatnonzero(self.slots != IDLE)
+
+    def has_work(self) -> bool:
+        """Whether any run is not trained yet; the others only keep company."""
+        return any(not self.attempts[index].trained for index in [*self.slots[self.busy()], *self.queue])
 
     def fill(self) -> Iterator[Ended]:
         """Gives idle slots to the runs that wait; yields those that cannot begin."""
@@ -120,18 +124,22 @@ class Pool:
         """Goes on from the newest checkpoint, if there is one; yields runs that cannot.
 
         A run that ended between that checkpoint and a kill trains along, unheard, to its end: what
-        else shares the program, and when, must not depend on a kill.
+        else shares the program, and when, must not depend on a kill. Runs that failed come last.
         """
         saved = checkpoints.restore_newest(folder, self._content())
         self.ticks = int(saved["ticks"])
-        for slot, index in enumerate(np.asarray(saved["slots"])):
+        seated, waiting = np.asarray(saved["slots"]), np.asarray(saved["waiting"])
+        gone = [index for index in self.queue if not waiting[index] and index not in seated]
+        self.queue = [index for index in self.queue if waiting[index]]
+        self.queue += [index for index in gone if not self.attempts[index].trained]
+        for slot, index in enumerate(seated):
             if index != IDLE:
-                if index in self.queue:
-                    self.queue.remove(index)
                 yield from self._seat(slot, index, fit.take(saved["progress"], slot))
 
     def _content(self) -> dict[str, Any]:
-        return {"progress": self.members.progress, "slots": self.slots.copy(), "ticks": np.int32(self.ticks)}
+        waiting = np.isin(np.arange(len(self.attempts)), self.queue)
+        where = {"slots": self.slots.copy(), "waiting": waiting, "ticks": np.int32(self.ticks)}
+        return {"progress": self.members.progress} | where
 
     def _seat(self, slot: int, index: int, progress: fit.Progress | None = None) -> Iterator[Ended]:
         attempt = self.attempts[index]
