@@ -1,6 +1,6 @@
 """What a sweep costs as one program, against separate commands and a bare vmap; flat per run or not.
 
-    python -m benchmarks.sweeps        (about 10 minutes; run it on an otherwise idle machine)
+    python -m benchmarks.sweeps        (about 15 minutes; run it on an otherwise idle machine)
 
 1. 32 runs (8 learning rates x 4 seeds) of a small VAE on `digits`: one sweep command, against 32
    `experiments.train` commands (the median of three, times 32) and against a bare program: a
@@ -34,7 +34,7 @@ def sweep_seeds():
     for seed in range({first}, {last}):
         yield {{"seed": seed}}
 """
-EPOCHS, FLAT_EPOCHS = 200, 50
+EPOCHS, FLAT_EPOCHS = 500, 50
 TARGETS = {"commands": 0.1, "bare": 1.1, "flat": 1.2}
 
 

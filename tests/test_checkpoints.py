@@ -1,3 +1,6 @@
+import hashlib
+import io
+import pathlib
 import shutil
 
 import jax
@@ -25,7 +28,7 @@ def bits(leaf):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    path = tmp_path_factory.mktemp("checkpoints") / "000003"
+    path = tmp_path_factory.mktemp("checkpoints") / "000003.npz"
     checkpoints.save(path, TREE)
     return path
 
@@ -33,8 +36,7 @@ def original(tmp_path_factory):
 @pytest.fixture
 def saved(original, tmp_path):
     """A copy that may be damaged."""
-    shutil.copytree(original.parent, tmp_path / "run")
-    return tmp_path / "run" / "000003"
+    return pathlib.Path(shutil.copy(original, tmp_path))
 
 
 def zeros_like(tree):
@@ -58,75 +60,74 @@ def test_saving_again_replaces(saved):
     assert checkpoints.restore(saved, zeros_like(TREE))["step"] == 9
 
 
-def files(path):
-    return sorted(file for file in path.rglob("*") if file.is_file())
+def test_numpy_opens_it_and_names_every_array_by_its_path(original):
+    with np.load(original, allow_pickle=False) as arrays:
+        assert {*arrays} == {"params/kernel", "params/bias", "key", "step", "flag", "seconds", "best_loss"}
+        np.testing.assert_array_equal(arrays["params/kernel"], TREE["params"]["kernel"])
 
 
-def flip_a_bit(path):
-    largest = max(files(path), key=lambda file: file.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[len(content) // 2] ^= 1
-    largest.write_bytes(content)
+def flip_a_bit(path, place=0.5):
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 1
+    path.write_bytes(content)
 
 
-def truncate_a_file(path):
-    largest = max(files(path), key=lambda file: file.stat().st_size)
-    largest.write_bytes(largest.read_bytes()[:-1])
-
-
-def remove_a_file(path):
-    files(path)[0].unlink()
-
-
-def add_a_file(path):
-    (path / "extra").touch()
-
-
-def remove_the_folder(path):
-    shutil.rmtree(path)
-
-
-def remove_the_digest(path):
-    path.with_name("000003.sha256").unlink()
-
-
-def garble_the_digest(path):
-    path.with_name("000003.sha256").write_bytes(b"\xff\xfe")
-
-
-DAMAGES = [
-    *(flip_a_bit, truncate_a_file, remove_a_file, add_a_file),
-    *(remove_the_folder, remove_the_digest, garble_the_digest),
-]
+DAMAGES = {
+    "first bit": lambda path: flip_a_bit(path, 0.0),
+    "a bit": flip_a_bit,
+    "digest": lambda path: flip_a_bit(path, 0.9999),
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"0"),
+    "empty": lambda path: path.write_bytes(b""),
+    "gone": lambda path: path.unlink(),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
 
 
 def test_what_was_saved_is_intact(original):
     assert checkpoints.is_intact(original)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_noticed_and_refused_by_name(saved, damage):
-    damage(saved)
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_is_noticed_and_refused_by_name(saved, kind):
+    DAMAGES[kind](saved)
     assert not checkpoints.is_intact(saved)
     with pytest.raises(UsageError, match=f"checkpoint '{saved}' is missing or damaged"):
         checkpoints.restore(saved, zeros_like(TREE))
 
 
-def test_saved_lists_finished_numbered_checkpoints_oldest_first(tmp_path):
+@pytest.mark.parametrize("place", np.linspace(0, 0.999, 40).tolist())
+def test_no_flipped_bit_goes_unnoticed(saved, place):
+    flip_a_bit(saved, place)
+    assert not checkpoints.is_intact(saved)
+
+
+def test_file_of_another_kind_with_a_right_digest_is_refused(saved):
+    saved.write_bytes(b"text" + hashlib.sha256(b"text").digest())
+    with pytest.raises(UsageError, match=f"checkpoint '{saved}' does not fit"):
+        checkpoints.restore(saved, zeros_like(TREE))
+
+
+def test_nothing_is_ever_unpickled(tmp_path):
+    with pytest.raises(ValueError, match="allow_pickle"):
+        checkpoints.save(tmp_path / "best.npz", {"a": np.array([object()])})
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.array([{"an": "object"}], object))
+    path = tmp_path / "best.npz"
+    path.write_bytes(buffer.getvalue() + hashlib.sha256(buffer.getvalue()).digest())
+    with pytest.raises(UsageError, match="does not fit"):
+        checkpoints.restore(path, {"a": jnp.zeros(1)})
+
+
+def test_saved_lists_numbered_checkpoints_oldest_first(tmp_path):
     for name in ("000010", "000002", "best"):
-        checkpoints.save(tmp_path / name, {"a": jnp.zeros(1)})
-    (tmp_path / "000011").mkdir()  # a save that was killed left no digest
-    assert checkpoints.saved(tmp_path) == [tmp_path / "000002", tmp_path / "000010"]
+        checkpoints.save(tmp_path / f"{name}.npz", {"a": jnp.zeros(1)})
+    (tmp_path / ".000011.npz.7.tmp").touch()  # of a save that was killed
+    assert checkpoints.saved(tmp_path) == [tmp_path / "000002.npz", tmp_path / "000010.npz"]
 
 
 def test_nothing_is_saved_in_a_folder_that_does_not_exist(tmp_path):
     assert checkpoints.saved(tmp_path / "none") == []
-
-
-def test_delete_leaves_nothing(saved):
-    checkpoints.delete(saved)
-    assert list(saved.parent.iterdir()) == []
-    checkpoints.delete(saved)  # and may be repeated
 
 
 def test_checkpoint_of_another_shape_is_refused_by_name(original):
@@ -135,13 +136,18 @@ def test_checkpoint_of_another_shape_is_refused_by_name(original):
         checkpoints.restore(original, other)
 
 
+def test_checkpoint_of_another_type_or_name_is_refused(original):
+    for other in (TREE | {"step": jnp.float32(3)}, TREE | {"more": jnp.zeros(1)}):
+        with pytest.raises(UsageError, match="does not fit"):
+            checkpoints.restore(original, other)
+
+
 def test_two_epochs_are_kept_beside_the_best(tmp_path):
-    checkpoints.save(tmp_path / "best", {"a": jnp.zeros(1)})
-    (tmp_path / "000002.orbax-checkpoint-tmp").mkdir()  # of a save that was killed
+    checkpoints.save(tmp_path / "best.npz", {"a": jnp.zeros(1)})
+    (tmp_path / ".000002.npz.7.tmp").touch()  # of a save that was killed
     for epoch in (1, 2, 3):
         checkpoints.save_numbered(tmp_path, epoch, {"a": jnp.float32(epoch)})
-    kept = {path.name.removesuffix(".sha256") for path in tmp_path.iterdir()}
-    assert kept == {"best", "000002", "000003"}
+    assert {path.name for path in tmp_path.iterdir()} == {"best.npz", "000002.npz", "000003.npz"}
 
 
 def test_newest_intact_epoch_is_restored(tmp_path, capsys):
@@ -150,9 +156,9 @@ def test_newest_intact_epoch_is_restored(tmp_path, capsys):
     for epoch in (1, 2):
         checkpoints.save_numbered(tmp_path, epoch, {"a": jnp.float32(epoch)})
     assert checkpoints.restore_newest(tmp_path, fresh)["a"] == 2
-    flip_a_bit(tmp_path / "000002")
+    flip_a_bit(tmp_path / "000002.npz")
     assert checkpoints.restore_newest(tmp_path, fresh)["a"] == 1
-    assert f"checkpoint '{tmp_path / '000002'}' is damaged" in capsys.readouterr().err
-    flip_a_bit(tmp_path / "000001")
+    assert f"checkpoint '{tmp_path / '000002.npz'}' is damaged" in capsys.readouterr().err
+    flip_a_bit(tmp_path / "000001.npz")
     with pytest.raises(UsageError, match=f"no intact checkpoint in '{tmp_path}'"):
         checkpoints.restore_newest(tmp_path, fresh)

@@ -35,7 +35,7 @@ class Attempt:
 
     @property
     def best(self) -> pathlib.Path:
-        return self.run.checkpoints / "best"
+        return self.run.checkpoints / "best.npz"
 
     def begin(self, epoch: int) -> None:
         """Takes hold of the run's directory, which is made if need be, as it was after `epoch`.

@@ -1,91 +1,66 @@
-"""Checkpoints: orbax behind a few functions, with a digest so that damage is noticed.
+"""Checkpoints: a pytree in one NumPy archive, whole or not there, and damage to it noticed.
 
-checkpoints/000120/        a pytree, written by orbax
-checkpoints/000120.sha256  of every file in it, written last: without it there is nothing
+checkpoints/000120.npz  an array for each leaf, named by its path; the SHA-256 of all before it is
+                        at the end, where `np.load` does not look
 """
 
-import contextlib
 import hashlib
+import io
 import pathlib
-import shutil
-import signal
 import sys
-import threading
-from collections.abc import Iterator
+import zipfile
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vae_jax.errors import UsageError
 from vae_jax.paths import write_whole
 
+SUFFIX = ".npz"
+KEPT_FOR_GOOD = ("best.npz", "last_good.npz")
+DIGEST_BYTES = hashlib.sha256().digest_size
+
 
 def save(path: pathlib.Path, tree: Any) -> None:
-    """Writes `tree` at `path`, whole or not at all."""
-    import orbax.checkpoint as ocp  # 0.2 s: only where it is needed
-
-    with _interrupts_wait():
-        delete(path)
-        with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save(path.absolute(), _as_arrays(tree), force=True)
-        write_whole(_digest_path(path), _digest(path))
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Holds a Ctrl-C back until orbax's threads are done: they do not end well half-way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where Python delivers no signals anyway
-        return
-    caught = []
-    before = signal.signal(signal.SIGINT, lambda *_: caught.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if caught:
-        raise KeyboardInterrupt
+    """Writes `tree` at `path`, whole or not at all; UsageError where the folder cannot be made."""
+    arrays = {name: np.asarray(_without_keys(leaf)) for name, leaf in _named(tree).items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, buffer.getbuffer())
 
 
 def restore(path: pathlib.Path, like: Any) -> Any:
     """Returns the tree at `path`; `like` gives its structure, shapes and types.
 
     Raises:
-      UsageError: the checkpoint is missing or damaged.
+      UsageError: the checkpoint is missing or damaged, or its arrays are others.
     """
-    if not is_intact(path):
+    content = _content(path)
+    if content is None:
         raise UsageError(f"checkpoint '{path}' is missing or damaged: delete its run and run again")
-    import orbax.checkpoint as ocp
-
-    target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_arrays(like))
-    try:
-        with ocp.StandardCheckpointer() as checkpointer:
-            return checkpointer.restore(path.absolute(), target)
-    except Exception as error:  # orbax and tensorstore each have their own
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UsageError(
-            f"checkpoint '{path}' does not fit this version ({reason}): delete its run"
-        ) from error
-
-
-def _as_arrays(tree: Any) -> Any:
-    """Orbax takes NumPy's arrays, not its scalars, which is what arithmetic on 0-d arrays gives."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, np.generic) else leaf, tree)
+    arrays, wanted = _arrays(content), _named(like)
+    if {name: _form(leaf) for name, leaf in arrays.items()} != {n: _form(leaf) for n, leaf in wanted.items()}:
+        raise UsageError(f"checkpoint '{path}' does not fit this version: delete its run and run again")
+    ordered = [_with_keys(leaf, arrays[name]) for name, leaf in wanted.items()]
+    return jax.tree.unflatten(jax.tree.structure(like), ordered)
 
 
 def save_numbered(folder: pathlib.Path, number: int, tree: Any) -> None:
     """Writes a numbered checkpoint and keeps two: if the newest is damaged, there is the other."""
-    save(folder / f"{number:06d}", tree)
+    save(folder / f"{number:06d}{SUFFIX}", tree)
     keep(folder, 2)
 
 
 def keep(folder: pathlib.Path, count: int) -> None:
     """Deletes all but the newest `count` numbered checkpoints and those with a name of their own."""
-    kept = {"best", "last_good", *(path.name for path in saved(folder)[::-1][:count])}
-    names = {entry.name.removesuffix(".sha256") for entry in folder.glob("*")}
-    for name in names - kept:
-        delete(folder / name)
+    kept = {*KEPT_FOR_GOOD, *(path.name for path in saved(folder)[::-1][:count])}
+    for path in folder.glob("*"):
+        if path.name not in kept:
+            path.unlink()
 
 
 def restore_newest(folder: pathlib.Path, fresh: Any) -> Any:
@@ -106,30 +81,52 @@ def restore_newest(folder: pathlib.Path, fresh: Any) -> Any:
 
 
 def is_intact(path: pathlib.Path) -> bool:
-    digest = _digest_path(path)
-    return digest.is_file() and path.is_dir() and digest.read_bytes() == _digest(path).encode()
-
-
-def delete(path: pathlib.Path) -> None:
-    _digest_path(path).unlink(missing_ok=True)  # first: what is half deleted must not count
-    if path.is_file():  # of a digest whose writing was killed
-        path.unlink()
-    shutil.rmtree(path, ignore_errors=True)
+    return _content(path) is not None
 
 
 def saved(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the paths of the finished numbered checkpoints in `folder`, oldest first."""
-    digests = sorted(folder.glob("[0-9]*.sha256"))
-    return [digest.with_suffix("") for digest in digests]
+    """Returns the paths of the numbered checkpoints in `folder`, oldest first."""
+    return sorted(folder.glob(f"[0-9]*{SUFFIX}"))
 
 
-def _digest_path(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(path.name + ".sha256")
+def _content(path: pathlib.Path) -> bytes | None:
+    """Returns the archive, or None where it is missing or damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    archive, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    return archive if hashlib.sha256(archive).digest() == digest else None
 
 
-def _digest(path: pathlib.Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(path)}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _arrays(archive: bytes) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, zipfile.BadZipFile):  # a file of another kind, whole
+        return {}
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """Returns the leaves by their paths, such as params/decoder/kernel."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _form(leaf: Any) -> tuple[Any, ...]:
+    """Returns the shape and type that a leaf is saved in."""
+    leaf = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
+    return leaf.shape, leaf.dtype
+
+
+def _without_keys(leaf: Any) -> Any:
+    """Random keys, which NumPy does not know, as the numbers that they hold."""
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _with_keys(like: Any, array: np.ndarray) -> Any:
+    return jax.random.wrap_key_data(array) if _is_key(like) else array

@@ -6,25 +6,49 @@ import math
 import statistics
 import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
-from vae_jax import __version__, checkpoints, cost, data, evaluate, fit
+from vae_jax import __version__, checkpoints, cost, data, evaluate, fit, padding
 from vae_jax.attempt import Attempt
 from vae_jax.model import variables
 from vae_jax.objectives import OBJECTIVES
 from vae_jax.runs import Run
+from vae_jax.train import Task
 
 
-def finish(attempt: Attempt, ending: fit.Ending, dataset: data.Dataset, images: fit.Images) -> dict[str, Any]:
-    """Evaluates a trained run and writes its result.json; returns the content."""
+class Common(NamedTuple):
+    """What the runs of a population share; `task` is at the largest sizes among them."""
+
+    task: Task
+    source: data.Source
+    images: fit.Images
+    sets: evaluate.Sets
+
+
+def share(task: Task, dataset: data.Dataset) -> Common:
+    """Returns `task` and what it needs of its data set, on the device."""
+    valid = data.draw_once(task.preprocess, dataset.valid.images, "valid")
+    images = fit.Images(jnp.asarray(dataset.train.images), jnp.asarray(valid))
+    return Common(task, dataset.source, images, evaluate.draw_sets(task.preprocess, dataset))
+
+
+def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, Any]:
+    """Evaluates a trained run and writes its result.json; returns the content.
+
+    It is filled up to the sizes of the population, whose runs thus share the programs here too.
+    """
     run, diverged = attempt.run, bool(ending.diverged_step >= 0)
     began = time.perf_counter()
-    attempt.draw(int(ending.epoch), _pictures(attempt, ending, images))
-    metrics = {} if diverged else _test_metrics(attempt, ending, dataset)
-    price = cost.cost(attempt.task, dataset.source.image_shape)
+    shapes = cost.state_shapes(common.task, common.source.image_shape).params
+    trained = variables(padding.pad(ending.params, shapes), attempt.config.sigma)
+    attempt.draw(int(ending.epoch), _pictures(common, trained))
+    metrics = {} if diverged else _test_metrics(attempt.config, common, trained)
+    price = cost.cost(attempt.task, common.source.image_shape)
     result = {
         "status": "diverged" if diverged else "completed",
         "diverged_step": int(ending.diverged_step) if diverged else None,
@@ -37,7 +61,7 @@ def finish(attempt: Attempt, ending: fit.Ending, dataset: data.Dataset, images: 
         "flops_per_image": price.flops_per_image,
         "epoch_seconds": _epoch_seconds(run),
         "seconds": attempt.seconds + time.perf_counter() - began,
-        "data_fingerprint": dataset.source.sha256,
+        "data_fingerprint": common.source.sha256,
         **machine(),
     }
     run.finish(result)
@@ -57,16 +81,10 @@ def machine() -> dict[str, Any]:
     return {"versions": own | versions, "device": jax.devices()[0].device_kind}
 
 
-def _test_metrics(attempt: Attempt, ending: fit.Ending, dataset: data.Dataset) -> dict[str, float]:
-    config = attempt.config
-    metrics = evaluate.evaluate(
-        attempt.task.model,
-        variables(ending.params, config.sigma),
-        dataset,
-        attempt.task.preprocess,
-        config.evaluation.iwae_samples,
-        config.evaluation.neighbors,
-    )
+def _test_metrics(config: ConfigDict, common: Common, trained: dict[str, Any]) -> dict[str, float]:
+    samples, neighbors = config.evaluation.iwae_samples, config.evaluation.neighbors
+    model, sets = common.task.model, common.sets
+    metrics = evaluate.evaluate(model, trained, sets, config.latent_size, samples, neighbors)
     if not OBJECTIVES[config.objective].uses_likelihood:
         del metrics["test/reconstruction"]  # under a σ that nothing was trained with
     return metrics
@@ -79,10 +97,9 @@ def _epoch_seconds(run: Run) -> float:
     return statistics.median(spans) if spans else math.fsum(times)
 
 
-def _pictures(attempt: Attempt, ending: fit.Ending, images: fit.Images) -> dict[str, np.ndarray]:
+def _pictures(common: Common, trained: dict[str, Any]) -> dict[str, np.ndarray]:
     """Returns validation images above their reconstructions, for TensorBoard."""
-    originals = images.valid[:8]
-    model_variables = variables(ending.params, attempt.config.sigma)
-    rebuilt = evaluate.reconstruct(attempt.task.model, model_variables, originals)
+    originals = common.images.valid[:8]
+    rebuilt = evaluate.reconstruct(common.task.model, trained, originals)
     rows = [np.concatenate(list(np.asarray(row)), axis=1) for row in (originals, rebuilt)]
     return {"valid/reconstructions": np.clip(np.concatenate(rows), 0.0, 1.0)}

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from vae_jax import build, checkpoints, data, fit, pool, runs
 from vae_jax.attempt import Attempt
 from vae_jax.errors import UsageError
-from vae_jax.finish import finish, machine, tidy
+from vae_jax.finish import Common, finish, machine, share, tidy
 from vae_jax.model import Autoencoder, variables
 from vae_jax.pool import Show
 from vae_jax.train import Task
@@ -85,16 +85,15 @@ def launch_together(
     todo = [attempt for attempt in attempts if not attempt.result]
     if not todo:
         return
-    dataset = load_dataset(todo[0].config.dataset, manual_dir)
-    images = _images(task, dataset)
+    common = share(task, load_dataset(todo[0].config.dataset, manual_dir))
     try:
         for attempt in [attempt for attempt in todo if attempt.trained]:
             todo.remove(attempt)
-            yield _outcome(attempt, _reopened(attempt, dataset), dataset, images)
-        for attempt, ended in pool.train(task, attempts, images, width, folder, show) if todo else ():
+            yield _outcome(attempt, _reopened(attempt, common.images), common)
+        for attempt, ended in pool.train(task, attempts, common.images, width, folder, show) if todo else ():
             ending = ended if isinstance(ended, UsageError) else _stored(attempt, ended)
             todo.remove(attempt)
-            yield _outcome(attempt, ending, dataset, images)
+            yield _outcome(attempt, ending, common)
     except Exception as error:
         yield from (_failure(attempt, error) for attempt in todo)
     finally:
@@ -112,28 +111,26 @@ def _stored(attempt: Attempt, progress: fit.Progress) -> fit.Ending:
     ending = fit.ending(progress)
     attempt.sync()
     if ending.diverged_step >= 0:
-        checkpoints.save(attempt.run.checkpoints / "last_good", progress)
+        checkpoints.save(attempt.run.checkpoints / "last_good.npz", progress)
     checkpoints.save(attempt.best, ending)
     return ending
 
 
-def _reopened(attempt: Attempt, dataset: data.Dataset) -> fit.Ending | UsageError:
+def _reopened(attempt: Attempt, images: fit.Images) -> fit.Ending | UsageError:
     """Returns what `_stored` wrote in an earlier process."""
     try:
-        ending = checkpoints.restore(attempt.best, _like(attempt.task, dataset))
+        ending = checkpoints.restore(attempt.best, _like(attempt.task, images))
         attempt.begin(int(ending.epoch))
     except UsageError as error:
         return error
     return ending
 
 
-def _outcome(
-    attempt: Attempt, ending: fit.Ending | UsageError, dataset: data.Dataset, images: fit.Images
-) -> Outcome:
+def _outcome(attempt: Attempt, ending: fit.Ending | UsageError, common: Common) -> Outcome:
     if isinstance(ending, UsageError):
         return Outcome(attempt.run, "failed", {}, ending)
     try:
-        result = finish(attempt, ending, dataset, images)
+        result = finish(attempt, ending, common)
     except Exception as error:
         return _failure(attempt, error)
     finally:
@@ -170,13 +167,14 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     if run.final_result() is None:
         raise UsageError(f"run '{run.path}' is not finished")
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
-    ending = checkpoints.restore(run.checkpoints / "best", _like(task, dataset))
+    shape = (1, *dataset.source.image_shape)
+    like = _like(task, fit.Images(jax.ShapeDtypeStruct(shape, jnp.uint8), None))
+    ending = checkpoints.restore(run.checkpoints / "best.npz", like)
     return Trained(task.model, variables(ending.params, config.sigma), dataset, task.preprocess)
 
 
-def _like(task: Task, dataset: data.Dataset) -> fit.Ending:
-    """Returns the shapes and types of what a run's `best` holds."""
-    images = fit.Images(jax.ShapeDtypeStruct((1, *dataset.source.image_shape), jnp.uint8), None)
+def _like(task: Task, images: fit.Images) -> fit.Ending:
+    """Returns the shapes and types of what a run's best.npz holds."""
     return jax.eval_shape(lambda images: fit.ending(fit.start(task, 0, images)), images)
 
 
@@ -184,8 +182,3 @@ def _like(task: Task, dataset: data.Dataset) -> fit.Ending:
 def load_dataset(name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
     """Returns `data.load`, kept for the next run of this process."""
     return data.load(name, manual_dir)
-
-
-def _images(task: Task, dataset: data.Dataset) -> fit.Images:
-    valid = data.draw_once(task.preprocess, dataset.valid.images, "valid")
-    return fit.Images(train=jnp.asarray(dataset.train.images), valid=jnp.asarray(valid))

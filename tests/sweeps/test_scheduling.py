@@ -103,7 +103,7 @@ def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
     found = scheduling.schedule(planned, tmp_path)
     assert math.isnan(found.seconds)
     assert found.processes == 1
-    assert [(len(each.configs), each.width) for each in found.populations] == [(25, 8)]
+    assert [(len(each.configs), each.width) for each in found.populations] == [(25, 25)]
 
 
 def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):

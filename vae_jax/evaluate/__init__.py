@@ -5,9 +5,10 @@ To add one, write its file, and give it a line in `EVALUATIONS` and its label in
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vae_jax.data import Dataset, Preprocess, draw_once
@@ -18,7 +19,8 @@ from vae_jax.evaluate.knn import REFERENCES, knn_accuracy
 from vae_jax.evaluate.mse import mse, reconstruct
 from vae_jax.model import Autoencoder
 
-__all__ = ["METRICS", "active_units", "bounds", "codes", "evaluate", "knn_accuracy", "mse", "reconstruct"]
+__all__ = ["METRICS", "Sets", "active_units", "bounds", "codes", "draw_sets", "evaluate", "knn_accuracy"]
+__all__ += ["mse", "reconstruct"]
 
 # The label of each metric's axis; {k} is the number of samples of the bound. A plain
 # autoencoder has no KL and no bounds; one trained on squared error has no likelihood.
@@ -33,39 +35,58 @@ METRICS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What metrics are made of: a trained model, images in [0, 1], their codes NxZ and labels N.
+class Sets(NamedTuple):
+    """Images in [0, 1] and labels that models are evaluated on; the same for every run.
 
     Attributes:
-      references, reference_labels: codes and labels of the first training images.
+      images, labels: of test.
+      references, reference_labels: the first of train, whose codes are neighbours to those of test.
+    """
+
+    images: jax.Array
+    labels: np.ndarray
+    references: jax.Array
+    reference_labels: np.ndarray
+
+
+def draw_sets(preprocess: Preprocess, dataset: Dataset) -> Sets:
+    """Returns what `evaluate` needs of a data set."""
+    test, train = dataset.test, dataset.train
+    images = draw_once(preprocess, test.images, "test")
+    references = draw_once(preprocess, train.images[:REFERENCES], "train")
+    return Sets(jnp.asarray(images), test.labels, jnp.asarray(references), train.labels[:REFERENCES])
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What metrics are made of: a trained model, `sets`, and the codes of both their images, NxZ.
+
+    Attributes:
       iwae_samples: k of the importance-weighted bound.
       neighbors: k of the nearest-neighbour accuracy.
     """
 
     model: Autoencoder
     variables: dict[str, Any]
-    images: np.ndarray
-    labels: np.ndarray
+    sets: Sets
     codes: np.ndarray
-    references: np.ndarray
-    reference_labels: np.ndarray
+    reference_codes: np.ndarray
     iwae_samples: int
     neighbors: int
 
 
 def _bounds(e: Evaluation) -> dict[str, Any]:
     key = jax.random.fold_in(jax.random.key(0), 2)  # the same for every run
-    return bounds(e.model, e.variables, e.images, key, e.iwae_samples)
+    return bounds(e.model, e.variables, e.sets.images, key, e.iwae_samples)
 
 
 def _knn(e: Evaluation) -> dict[str, Any]:
-    accuracy = knn_accuracy(e.references, e.reference_labels, e.codes, e.labels, e.neighbors)
-    return {"knn_accuracy": accuracy}
+    known, asked = (e.reference_codes, e.sets.reference_labels), (e.codes, e.sets.labels)
+    return {"knn_accuracy": knn_accuracy(*known, *asked, e.neighbors)}
 
 
 EVALUATIONS: tuple[Callable[[Evaluation], dict[str, Any]], ...] = (
-    lambda e: {"mse": mse(e.model, e.variables, e.images)},
+    lambda e: {"mse": mse(e.model, e.variables, e.sets.images)},
     _bounds,
     lambda e: {"active_units": active_units(e.codes)},
     _knn,
@@ -75,18 +96,17 @@ EVALUATIONS: tuple[Callable[[Evaluation], dict[str, Any]], ...] = (
 def evaluate(
     model: Autoencoder,
     variables: dict[str, Any],
-    dataset: Dataset,
-    preprocess: Preprocess,
+    sets: Sets,
+    latent_size: int,
     iwae_samples: int,
     neighbors: int,
 ) -> dict[str, float]:
-    """Returns {'test/<metric>': value} of a trained model."""
-    images = draw_once(preprocess, dataset.test.images, "test")
-    references = draw_once(preprocess, dataset.train.images[:REFERENCES], "train")
-    evaluation = Evaluation(
-        *(model, variables, images, dataset.test.labels, codes(model, variables, images)),
-        *(codes(model, variables, references), dataset.train.labels[:REFERENCES]),
-        *(iwae_samples, neighbors),
-    )
+    """Returns {'test/<metric>': value} of a trained model.
+
+    Args:
+      latent_size: the model's own, where it is filled up to the size of others.
+    """
+    own = [codes(model, variables, images)[:, :latent_size] for images in (sets.images, sets.references)]
+    evaluation = Evaluation(model, variables, sets, *own, iwae_samples, neighbors)
     values = {name: value for part in EVALUATIONS for name, value in part(evaluation).items()}
     return {f"test/{name}": float(np.asarray(value)) for name, value in values.items()}

@@ -23,7 +23,7 @@ from vae_jax.sweeps.population import Population, at_sizes, unfinished
 
 WIDTHS = (1, 8, 32)
 WORTH_MEASURING = 30.0  # seconds of a sweep; a shorter one would be over before
-WIDTH_UNMEASURED = 8
+WIDTH_UNMEASURED = 32
 MEMORY_SHARE = 0.8  # of the machine's, for all populations in flight
 START_SECONDS = 4.0  # of a worker process, with its data
 
