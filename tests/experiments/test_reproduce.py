@@ -212,7 +212,7 @@ def test_damaged_checkpoint_of_a_finished_run_is_named(tmp_path):
         launch.load(rows[0].run)
 
     with pytest.raises(
-        UsageError, match=f"checkpoint '{tmp_path}/.*/checkpoints/best' is missing or damaged"
+        UsageError, match=f"checkpoint '{tmp_path}/.*/checkpoints/best.npz' is missing or damaged"
     ):
         reproduced(tmp_path, REPRODUCED, read=read)
 
