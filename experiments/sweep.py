@@ -7,6 +7,7 @@ Runs that are done are not trained again, a failure does not stop the others, an
 interruption the same command goes on.
 """
 
+import contextlib
 import json
 import math
 import pathlib
@@ -22,9 +23,8 @@ from vae_jax.config import differing
 from vae_jax.errors import UsageError, lookup
 from vae_jax.launch import load_dataset
 from vae_jax.sweeps import Outcome, Planned
-from vae_jax.sweeps.cores import cores
 
-EXECUTORS = {"auto": None, "local": 1, "processes": len(cores())}  # how many processes
+AUTO = "auto"  # the executor that costs least on this machine
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,12 +34,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--dry_run", action="store_true", help="list the runs and their costs, do nothing")
     parser.add_argument(
         "--executor",
-        default="auto",
-        help="auto (by measured cost), local (in this process) or processes (one for each core)",
+        default=AUTO,
+        help="auto (by measured cost), local (in this process), processes[:NUMBER] (one for each core or "
+        "GPU), ray[:ADDRESS], submitit[:jobs=8,timeout_min=60,...] (SLURM)",
     )
     cli.add_workdir(parser)
     arguments = parser.parse(argv)
-    lookup("executor", arguments.executor, EXECUTORS)
+    lookup("executor", arguments.executor.partition(":")[0], {AUTO: None} | sweeps.EXECUTORS)
     module, config = cli.load_config(arguments.config, arguments.overrides)
     named = cli.named_sweeps(module, arguments.sweep)
     for name in {field for sweep in named for overrides in sweep for field in overrides}:
@@ -49,7 +50,8 @@ def main(argv: Sequence[str]) -> int:
     planned = sweeps.plan(configs, cli.writable(arguments.workdir))
     if arguments.dry_run:
         print_plan(planned)
-        print_schedule(sweeps.schedule(planned, arguments.workdir))
+        with chosen(arguments.executor, arguments.workdir) as executor:
+            print_schedule(sweeps.schedule(planned, arguments.workdir, executor and executor.slots))
         return 0
     outcomes = execute(planned, arguments.workdir, arguments.manual_dir, arguments.executor)
     return 0 if all(outcome.status == "completed" for outcome in outcomes) else 1
@@ -59,10 +61,15 @@ def execute(
     planned: Sequence[Planned],
     workdir: pathlib.Path,
     manual_dir: pathlib.Path | None,
-    executor: str = "auto",
+    executor: str = AUTO,
     alone: bool = False,
 ) -> list[Outcome]:
-    """Runs a plan with a progress bar, prints a line for every run that fails, and a count."""
+    """Runs a plan with a progress bar, prints a line for every run that fails, and a count.
+
+    Args:
+      executor: AUTO, or see `sweeps.executor`.
+      alone: one run at a time, for runs whose seconds are compared.
+    """
     for name in {entry.config.dataset for entry in planned if not entry.over}:
         load_dataset(name, manual_dir)  # missing data then stops the sweep, not every run of it
     names = labels(planned)
@@ -76,11 +83,14 @@ def execute(
     for entry in planned:
         if entry.over:
             end(_found(entry))
-    schedule = sweeps.schedule(planned, workdir, EXECUTORS[executor], alone)
-    began = time.perf_counter()
-    with view.shown():
-        for outcome in _outcomes(schedule, workdir, manual_dir, view):
-            end(outcome)
+    with chosen(executor, workdir) as given:
+        schedule = sweeps.settle(planned, workdir, given and given.slots, alone)
+        began = time.perf_counter()
+        place = sweeps.Place(workdir, manual_dir)
+        using = given or sweeps.executor(_cheapest(schedule), workdir)
+        with view.shown():
+            for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
+                end(outcome)
     counts = Counter(outcome.status for outcome in view.outcomes)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     print(f"{len(view.outcomes)} runs in {workdir}: {told}")
@@ -89,13 +99,25 @@ def execute(
     return view.outcomes
 
 
-def _outcomes(
-    schedule: sweeps.Schedule, workdir: pathlib.Path, manual_dir: pathlib.Path | None, view: View
-) -> Iterator[Outcome]:
-    """Executes a schedule; yields each run's outcome once, though its population may tell it again."""
+@contextlib.contextmanager
+def chosen(spec: str, workdir: pathlib.Path) -> Iterator[sweeps.Executor | None]:
+    """Yields the executor by name; None where the schedule is to choose."""
+    executor = None if spec == AUTO else sweeps.executor(spec, workdir)
+    try:
+        yield executor
+    finally:
+        if executor:
+            executor.close()
+
+
+def _cheapest(schedule: sweeps.Schedule) -> str:
+    return f"processes:{schedule.processes}" if schedule.processes > 1 else "local"
+
+
+def _new(outcomes: Iterator[Outcome], view: View) -> Iterator[Outcome]:
+    """Yields each run's outcome once, though its population may tell it again."""
     known = {outcome.run.id for outcome in view.outcomes}
-    execute = sweeps.EXECUTORS["processes" if schedule.processes > 1 else "local"]
-    for outcome in execute(schedule.populations, schedule.processes, workdir, manual_dir, view.epoch):
+    for outcome in outcomes:
         if outcome.run.id not in known:
             known.add(outcome.run.id)
             yield outcome

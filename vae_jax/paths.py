@@ -1,7 +1,11 @@
-"""Where things outside the work directory live, and writing files whole or not at all."""
+"""Where things outside the work directory live; files that are whole or not there; locks."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
+from collections.abc import Iterator
+from typing import TextIO
 
 from vae_jax.errors import UsageError
 
@@ -35,3 +39,15 @@ def make_dir(path: pathlib.Path) -> pathlib.Path:
     if not os.access(path, os.W_OK | os.X_OK):
         raise UsageError(f"cannot write in directory '{path}'")
     return path
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, wait: bool = True) -> Iterator[TextIO]:
+    """Holds the lock that the file `path` is, and yields it; it ends with the process at the latest.
+
+    Raises:
+      BlockingIOError: another process has it and `wait` is False.
+    """
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield file

@@ -9,7 +9,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import math
 import os
@@ -24,8 +23,9 @@ from ml_collections import ConfigDict
 
 from vae_jax import config as configs
 from vae_jax.errors import UsageError
-from vae_jax.paths import make_dir, write_whole
+from vae_jax.paths import locked, make_dir, write_whole
 
+TAIL_BYTES = 4096  # more than a line of metrics.jsonl has
 RUN_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -65,9 +65,9 @@ class Run:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Holds the run for this process; UsageError where another one has it."""
-        with open(self.path / ".lock", "a") as file:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file = stack.enter_context(locked(self.path / ".lock", wait=False))
             except BlockingIOError:
                 raise UsageError(f"run '{self.path}' is being trained by another process") from None
             file.truncate(0)
@@ -145,6 +145,16 @@ class Run:
         except (ValueError, TypeError, KeyError):
             raise self._damaged("metrics.jsonl") from None
         return parsed
+
+    def last_metrics(self) -> dict[str, float | None] | None:
+        """Returns the last whole line of metrics.jsonl, reading no more than that; None if there is none."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(self.path / "metrics.jsonl", "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL_BYTES))
+                *lines, _ = file.read().split(b"\n")
+            return json.loads(lines[-1])
+        return None
 
     def append_metrics(self, line: dict[str, float]) -> None:
         """Adds a line; NaN and infinity, which JSON does not have, become null."""

@@ -1,14 +1,17 @@
 import os
 import signal
+import subprocess
 
 import pytest
 
 from configs import vae
 from vae_jax import data, runs
 from vae_jax.config import override
+from vae_jax.errors import UsageError
 from vae_jax.launch import quiet
+from vae_jax.paths import locked
 from vae_jax.runs import all_runs
-from vae_jax.sweeps import EXECUTORS, execute, population
+from vae_jax.sweeps import Place, execute, executor, population, processes
 from vae_jax.sweeps.population import Population
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 3, "evaluation.iwae_samples": 2}
@@ -22,8 +25,11 @@ POPULATIONS = [
 ]
 
 
-def execute_all(name, workdir, show=quiet, count=2):
-    return list(EXECUTORS[name](POPULATIONS, count, workdir, None, show))
+EXECUTORS = ["local", "processes:2"]
+
+
+def execute_all(name, workdir, show=quiet):
+    return list(executor(name, workdir).execute(POPULATIONS, Place(workdir), show))
 
 
 def numbers(run):
@@ -59,33 +65,31 @@ def test_every_executor_ends_every_run_with_the_same_bits(undisturbed, tmp_path,
     assert not list((tmp_path / population.FOLDER).iterdir())
 
 
-def test_population_whose_process_is_killed_is_taken_up_again(undisturbed, tmp_path):
-    killed = []
+def test_population_whose_process_is_killed_is_taken_up_again(undisturbed, tmp_path, monkeypatch):
+    started, killed = [], []
+    start = subprocess.Popen
+
+    def note(*arguments, **options):
+        started.append(start(*arguments, **options))
+        return started[-1]
 
     def kill_once(run, epoch, metrics):
         if not killed:
-            held = [w for w in workers if w.population and run.id in w.population.run_ids()]
-            killed.append(held[0]._process.pid)
+            killed.append(started[0].pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    workers, make = [], execute.Worker.__init__
-
-    def noted(worker, *arguments):
-        workers.append(worker)
-        make(worker, *arguments)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute.Worker, "__init__", noted)
-        outcomes = execute_all("processes", tmp_path, kill_once)
+    monkeypatch.setattr(processes.subprocess, "Popen", note)
+    outcomes = execute_all("processes:2", tmp_path, kill_once)
     assert killed
+    assert len(started) == len(POPULATIONS) + 1
     assert sorted(outcome.run.id for outcome in outcomes) == sorted(undisturbed)
     for outcome in outcomes:
         assert numbers(outcome.run) == undisturbed[outcome.run.id]
 
 
 def test_population_whose_process_dies_every_time_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(execute, "COMMAND", ["-c", "raise SystemExit(3)"])
-    outcomes = execute_all("processes", tmp_path)
+    monkeypatch.setattr(processes, "COMMAND", ["-c", "raise SystemExit(3)"])
+    outcomes = execute_all("processes:2", tmp_path)
     assert {outcome.status for outcome in outcomes} == {"failed"}
     assert len(outcomes) == len(CONFIGS)
     assert {str(outcome.error) for outcome in outcomes} == {"its process died 3 times"}
@@ -102,12 +106,12 @@ def test_failure_is_told_and_does_not_stop_the_others(undisturbed, tmp_path, nam
     assert f"'{damaged.path / 'config.json'}' is damaged" in str(failed.error)
     assert {outcome.status for outcome in outcomes.values()} == {"completed", "diverged"}
     # Its population stays, to be taken up when the damage is mended.
-    (left,) = (tmp_path / population.FOLDER).iterdir()
+    (left,) = (tmp_path / population.FOLDER).glob("*.json")
     assert population.read(left).run_ids() == POPULATIONS[0].run_ids()
 
 
 def test_outcome_is_told_as_soon_as_there_is_one(tmp_path):
-    outcomes = EXECUTORS["local"](POPULATIONS, 1, tmp_path, None, quiet)
+    outcomes = executor("local", tmp_path).execute(POPULATIONS, Place(tmp_path), quiet)
     next(outcomes)
     assert len(all_runs(tmp_path)) == 2
     outcomes.close()
@@ -123,3 +127,29 @@ def test_interrupt_stops_them_all_and_leaves_no_process(tmp_path, name):
     for run in all_runs(tmp_path):
         with run.lock():  # nobody holds it
             pass
+
+
+def test_free_population_is_taken_before_one_that_another_process_trains(tmp_path, capsys):
+    waiting = list(POPULATIONS)
+    POPULATIONS[0].write(tmp_path)
+    with locked(POPULATIONS[0].lock(tmp_path)):
+        assert POPULATIONS[0].is_held(tmp_path)
+        assert execute._next(waiting, tmp_path) == POPULATIONS[1]
+        assert execute._next(waiting, tmp_path) == POPULATIONS[2]
+        assert execute._next(waiting, tmp_path) == POPULATIONS[0]
+    assert f"another process trains population {POPULATIONS[0].id}" in capsys.readouterr().err
+    assert not POPULATIONS[0].is_held(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("cluster", "unknown executor 'cluster': choose from local, processes, ray, submitit"),
+        ("local:2", "executor 'local' takes no argument, not '2'"),
+        ("processes:0", "executor 'processes' takes their number, not '0'"),
+        ("processes:two", "executor 'processes' takes their number, not 'two'"),
+    ],
+)
+def test_bad_executor_is_one_line(tmp_path, spec, message):
+    with pytest.raises(UsageError, match=message):
+        executor(spec, tmp_path)

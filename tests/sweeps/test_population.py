@@ -54,15 +54,14 @@ def test_runs_are_those_of_the_configs(tmp_path):
     ],
 )
 def test_damaged_file_is_refused_by_name_and_skipped(tmp_path, damage):
-    folder = SOME.write(tmp_path)
-    path = folder / "population.json"
+    path = SOME.write(tmp_path)
     path.write_text(damage(path.read_text()))
-    with pytest.raises(UsageError, match=f"'{path}' is damaged: delete '{folder}'"):
-        population.read(folder)
+    with pytest.raises(UsageError, match=f"'{path}' is damaged: delete it"):
+        population.read(path)
     assert population.unfinished(tmp_path) == []
     path.unlink()
     with pytest.raises(UsageError, match=f"cannot read '{path}'"):
-        population.read(folder)
+        population.read(path)
 
 
 def test_unfinished_ones_are_found(tmp_path):
@@ -73,13 +72,17 @@ def test_unfinished_ones_are_found(tmp_path):
     assert {found.id for found in population.unfinished(tmp_path)} == {SOME.id, other.id}
 
 
-def test_folder_is_there_until_all_runs_are_over(tmp_path):
+def test_launch_trains_all_its_runs_and_holds_it_meanwhile(tmp_path):
     short = Population(
         tuple(override(c, {"num_epochs": 1, "evaluation.iwae_samples": 1}) for c in CONFIGS), (2, 4), 2
     )
     outcomes = population.launch(short, tmp_path)
     next(outcomes)
     assert [found.id for found in population.unfinished(tmp_path)] == [short.id]
+    assert short.is_held(tmp_path)
     assert len(list(outcomes)) == 1
-    assert population.unfinished(tmp_path) == []
+    assert not short.is_held(tmp_path)
     assert {run.result()["status"] for run in runs.all_runs(tmp_path)} == {"completed"}
+    short.remove(tmp_path)
+    assert population.unfinished(tmp_path) == []
+    assert not short.is_held(tmp_path)

@@ -30,7 +30,7 @@ def speeds(monkeypatch):
         return Speed(*table[width, processes])
 
     monkeypatch.setattr(scheduling.speed, "speed", speed)
-    monkeypatch.setattr(scheduling, "cores", lambda: [0, 1])
+    monkeypatch.setattr(scheduling, "most", lambda: 2)
     return table
 
 

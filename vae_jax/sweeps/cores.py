@@ -1,7 +1,9 @@
-"""Processor cores: which there are, and keeping a process to some of them."""
+"""Processor cores and GPUs: which there are, and keeping a process to some of them."""
 
 import os
 from collections.abc import Sequence
+
+import jax
 
 
 def cores() -> list[int]:
@@ -15,6 +17,22 @@ def shares(processes: int) -> list[list[int]]:
     """Returns the cores of each of so many processes: an equal share, at least one."""
     every = cores()
     return [every[i::processes] or [every[i % len(every)]] for i in range(processes)]
+
+
+def gpus() -> int:
+    """Returns how many GPUs JAX computes on here."""
+    return sum(device.platform == "gpu" for device in jax.local_devices())
+
+
+def most() -> int:
+    """Returns how many processes there is room for: one for each GPU, else one for each core."""
+    return gpus() or len(cores())
+
+
+def environments(processes: int) -> list[dict[str, str]]:
+    """Returns what tells each of so many processes its GPU; they share where there are fewer."""
+    count = gpus()
+    return [{"CUDA_VISIBLE_DEVICES": str(i % count)} if count else {} for i in range(processes)]
 
 
 def pin(own: Sequence[int]) -> None:

@@ -2,150 +2,180 @@
 
 import collections
 import json
+import math
 import pathlib
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from queue import SimpleQueue
-from typing import Any
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from vae_jax.attempt import run_of
 from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome
 from vae_jax.pool import Show
 from vae_jax.runs import Run
-from vae_jax.sweeps.cores import as_text, shares
 from vae_jax.sweeps.population import Population, launch
+from vae_jax.sweeps.worker import Order
 
 TRIES = 3  # of a population whose process dies
-COMMAND = ["-m", "vae_jax.sweeps.worker"]
-Executor = Callable[[Sequence[Population], int, pathlib.Path, pathlib.Path | None, Show], Iterator[Outcome]]
+LOOK_SECONDS = 0.2  # between two looks at what the workers have done,
+LOOK_SHARE = 0.1  # unless looking would take more than this share of the time
 
 
-def local(
-    populations: Sequence[Population],
-    processes: int,
-    workdir: pathlib.Path,
-    manual_dir: pathlib.Path | None,
-    show: Show,
-) -> Iterator[Outcome]:
-    """Runs one population after another in this process."""
-    del processes
-    for population in populations:
-        yield from launch(population, workdir, manual_dir, show)
+class Place(NamedTuple):
+    """Where runs are, and their data; see `data.load` for `manual_dir`."""
+
+    workdir: pathlib.Path
+    manual_dir: pathlib.Path | None = None
 
 
-def processes(
-    populations: Sequence[Population],
-    processes: int,
-    workdir: pathlib.Path,
-    manual_dir: pathlib.Path | None,
-    show: Show,
-) -> Iterator[Outcome]:
-    """Runs populations in worker processes, each on cores of its own.
+class Job(Protocol):
+    """A worker that was started somewhere."""
 
-    A worker whose process dies is replaced, and its population taken up again from its last
-    checkpoint, at most TRIES times.
-    """
-    for population in populations:
-        population.write(workdir)
-    waiting = collections.deque((population, 1) for population in populations)
-    told: SimpleQueue[tuple[Worker, dict[str, Any] | None]] = SimpleQueue()
-    workers = [Worker(own, workdir, manual_dir, told) for own in shares(processes)[: len(populations)]]
-    try:
-        for worker in workers:
-            worker.take(*waiting.popleft())
-        while any(worker.population for worker in workers):
-            worker, event = told.get()
-            if event is None:
-                yield from _died(worker, waiting, workdir)
-                if waiting:
-                    worker.restart()
-            elif event["kind"] == "epoch":
-                show(Run(workdir / event["run"]), event["epoch"], event["metrics"])
-            elif event["kind"] == "outcome":
-                worker.ended.add(event["run"])
-                yield _outcome(event, workdir)
-            else:
-                worker.population = None
-            if worker.population is None and waiting:
-                worker.take(*waiting.popleft())
-    finally:
-        for worker in workers:
-            worker.stop()
-
-
-class Worker:
-    """A process that trains one population after another, and tells of it line by line.
-
-    Attributes:
-      population: the one it has; None when it is free.
-      tries: how often that one was begun.
-      ended: ids of its runs that are over.
-    """
-
-    def __init__(
-        self, own: Sequence[int], workdir: pathlib.Path, manual_dir: pathlib.Path | None, told: SimpleQueue
-    ):
-        self._told = told
-        self._arguments = [as_text(own), str(workdir), str(manual_dir or "")]
-        self.population: Population | None = None
-        self.restart()
-
-    def restart(self) -> None:
-        """Begins a new process, free for any population."""
-        command = [sys.executable, *COMMAND, *self._arguments]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a Ctrl-C is for the parent, which then ends its workers
-        )
-        self.population = None
-        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-
-    def take(self, population: Population, tries: int) -> None:
-        self.population, self.tries, self.ended = population, tries, set()
-        try:
-            self._process.stdin.write(population.id + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died: the listener says so
+    def running(self) -> bool: ...
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _listen(self, process: subprocess.Popen) -> None:
-        for line in process.stdout:
-            self._told.put((self, json.loads(line)))
-        self._told.put((self, None))
+        """Ends it, if it is still there; it may be half-way."""
 
 
-def _died(worker: Worker, waiting: collections.deque, workdir: pathlib.Path) -> Iterator[Outcome]:
-    """Puts the population of a dead worker back in the queue, or gives it up."""
-    population = worker.population
-    if population is None:
-        return
-    if worker.tries < TRIES:
-        waiting.appendleft((population, worker.tries + 1))
-        worker.population = None
-        return
-    error = RuntimeError(f"its process died {TRIES} times")
-    for run in (run_of(config, workdir) for config in population.configs):
-        if run.id not in worker.ended:
-            yield Outcome(run, "failed", {}, error)
-    worker.population = None
+class Executor(Protocol):
+    """Where populations train.
+
+    Attributes:
+      slots: how many at the same time.
+    """
+
+    slots: int
+
+    def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
+        """Trains them, yielding each run's outcome; `show` is called as runs make epochs."""
+
+    def close(self) -> None: ...
 
 
-def _outcome(event: dict[str, Any], workdir: pathlib.Path) -> Outcome:
-    run, error = Run(workdir / event["run"]), None
-    if event["error"]:
-        kind, message = event["error"]
+class Local:
+    """One population after another, in this process."""
+
+    slots = 1
+
+    def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
+        waiting = list(populations)
+        while waiting:
+            population, failed = _next(waiting, place.workdir), False
+            for outcome in launch(population, *place, show):
+                failed |= outcome.status == "failed"
+                yield outcome
+            if not failed:
+                population.remove(place.workdir)
+
+    def close(self) -> None:
+        pass
+
+
+class Remote:
+    """Populations in workers that share the work directory and nothing else.
+
+    A worker that dies is replaced, and its population taken up again from its last checkpoint, at
+    most TRIES times. What is left to say is where a worker runs: `start`.
+    """
+
+    slots: int
+
+    def start(self, order: Order) -> Job:
+        raise NotImplementedError
+
+    def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
+        waiting, tries = list(populations), collections.Counter()
+        flights: list[Flight] = []
+        try:
+            while waiting or flights:
+                while waiting and len(flights) < self.slots:
+                    population = _next(waiting, place.workdir)
+                    tries[population.id] += 1
+                    flights.append(Flight(population, place, self.start))
+                began = time.monotonic()
+                for flight in tuple(flights):
+                    landed = not flight.job.running()  # before the last look
+                    yield from flight.look(show)
+                    if landed:
+                        flights.remove(flight)
+                        if flight.left and tries[flight.population.id] < TRIES:
+                            waiting.insert(0, flight.population)
+                        else:
+                            yield from flight.end()
+                time.sleep(max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE))
+        finally:
+            for flight in flights:
+                flight.job.stop()
+
+    def close(self) -> None:
+        pass
+
+
+class Flight:
+    """A population in a worker, as seen from its launcher.
+
+    Attributes:
+      left: its runs of which no outcome is known.
+    """
+
+    def __init__(self, population: Population, place: Place, start: Any):
+        self.population, self._workdir = population, place.workdir
+        runs = [run_of(config, place.workdir) for config in population.configs]
+        self.left = {run.id: run for run in runs}
+        self._epochs: dict[str, int] = {}
+        self._failed = False
+        told = population.folder(place.workdir).absolute() / "told"
+        self._told, self._read = told / f"{uuid.uuid4().hex}.jsonl", 0
+        manual = str(place.manual_dir.absolute()) if place.manual_dir else ""
+        path = population.write(place.workdir).absolute()
+        self.job: Job = start(Order(str(path), str(self._told), manual))
+
+    def look(self, show: Show) -> Iterator[Outcome]:
+        """Yields the outcomes since the last look, and shows the epochs."""
+        for run in self.left.values():
+            line = run.last_metrics()
+            if line and line["epoch"] != self._epochs.get(run.id):
+                self._epochs[run.id] = line["epoch"]
+                show(run, line["epoch"], {n: math.nan if v is None else v for n, v in line.items()})
+        for line in self._lines():
+            outcome = _outcome(line, self._workdir)
+            self._failed |= outcome.status == "failed"
+            self.left.pop(outcome.run.id, None)
+            yield outcome
+
+    def end(self) -> Iterator[Outcome]:
+        """Gives up the runs that are left, if any; else the population's folder has done its work."""
+        error = RuntimeError(f"its process died {TRIES} times")
+        yield from (Outcome(run, "failed", {}, error) for run in self.left.values())
+        if not (self.left or self._failed):
+            self.population.remove(self._workdir)
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Returns the whole lines that were told since the last time."""
+        try:
+            text = self._told.read_bytes()[self._read :]
+        except FileNotFoundError:
+            return []
+        *lines, rest = text.split(b"\n")
+        self._read += len(text) - len(rest)
+        return [json.loads(line) for line in lines]
+
+
+def _next(waiting: list[Population], workdir: pathlib.Path) -> Population:
+    """Takes the first population that no process trains; where there is none, the first, to wait for it."""
+    for population in waiting:
+        if not population.is_held(workdir):
+            waiting.remove(population)
+            return population
+    print(f"another process trains population {waiting[0].id}: waiting for it", file=sys.stderr)
+    return waiting.pop(0)
+
+
+def _outcome(told: dict[str, Any], workdir: pathlib.Path) -> Outcome:
+    run, error = Run(workdir / told["run"]), None
+    if told["error"]:
+        kind, message = told["error"]
         error = UsageError(message) if kind == "UsageError" else RuntimeError(f"{kind}: {message}")
-    return Outcome(run, event["status"], event["result"], error)
-
-
-EXECUTORS: dict[str, Executor] = {"local": local, "processes": processes}
+    return Outcome(run, told["status"], told["result"], error)

@@ -1,7 +1,9 @@
 """A population as a file: the runs that train together, complete enough for any process to train them.
 
-<workdir>/populations/<id>/population.json
-                           checkpoints/     of all its runs together
+<workdir>/populations/<id>.json         the population
+                      <id>.lock         held by the process that trains it
+                      <id>/checkpoints  of all its runs together
+                           told/        what workers in other processes say of its runs
 """
 
 import contextlib
@@ -19,7 +21,7 @@ from vae_jax.attempt import Attempt
 from vae_jax.config import hash_text, override, read_json, resolved_json, run_id
 from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome, launch_together, quiet
-from vae_jax.paths import make_dir, write_whole
+from vae_jax.paths import locked, make_dir, write_whole
 from vae_jax.pool import Show
 from vae_jax.train import Task
 
@@ -63,25 +65,43 @@ class Population:
         return workdir / FOLDER / self.id
 
     def write(self, workdir: pathlib.Path) -> pathlib.Path:
-        """Makes the population's folder; returns it."""
-        folder = make_dir(self.folder(workdir))
-        write_whole(folder / "population.json", self.text)
-        return folder
+        """Writes the population's file; returns its path."""
+        path = make_dir(workdir / FOLDER) / f"{self.id}.json"
+        write_whole(path, self.text)
+        return path
+
+    def lock(self, workdir: pathlib.Path) -> pathlib.Path:
+        return workdir / FOLDER / f"{self.id}.lock"
+
+    def is_held(self, workdir: pathlib.Path) -> bool:
+        """Whether a process trains it."""
+        try:
+            with locked(self.lock(workdir), wait=False):
+                return False
+        except FileNotFoundError:  # not even the folder of all populations
+            return False
+        except BlockingIOError:
+            return True
+
+    def remove(self, workdir: pathlib.Path) -> None:
+        """Deletes its files, which none of its runs needs any more."""
+        shutil.rmtree(self.folder(workdir), ignore_errors=True)
+        for path in (workdir / FOLDER).glob(f"{self.id}.*"):
+            path.unlink(missing_ok=True)
 
 
 def at_sizes(config: ConfigDict, sizes: Sequence[int]) -> ConfigDict:
     return override(config, dict(zip(("latent_size", "bottleneck_width"), sizes, strict=True)))
 
 
-def read(folder: pathlib.Path) -> Population:
-    """Returns the population whose folder this is; UsageError where its file is missing or damaged."""
-    path = folder / "population.json"
+def read(path: pathlib.Path) -> Population:
+    """Returns the population whose file this is; UsageError where it is missing or damaged."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read '{path}'") from error
-    if hash_text(text)[:12] != folder.name:
-        raise UsageError(f"'{path}' is damaged: delete '{folder}' and run again")
+    if hash_text(text)[:12] != path.stem:
+        raise UsageError(f"'{path}' is damaged: delete it and run again")
     content = json.loads(text)
     configs = [read_json(json.dumps(fields))[0] for fields in content["configs"]]
     return Population(tuple(configs), tuple(content["sizes"]), content["width"])
@@ -90,9 +110,9 @@ def read(folder: pathlib.Path) -> Population:
 def unfinished(workdir: pathlib.Path) -> list[Population]:
     """Returns the populations that earlier launches left; damaged ones are no loss and are skipped."""
     found = []
-    for folder in sorted((workdir / FOLDER).glob("*")):
+    for path in sorted((workdir / FOLDER).glob("*.json")):
         with contextlib.suppress(UsageError):
-            found.append(read(folder))
+            found.append(read(path))
     return found
 
 
@@ -104,15 +124,11 @@ def launch(
 ) -> Iterator[Outcome]:
     """Trains what is left of a population, yielding each run's outcome; see `launch_together`.
 
-    Its folder is there until all its runs are over.
+    Where another process trains it, this one waits: it then finds the runs done, or goes on with
+    them if that process died.
     """
-    folder, over = population.write(workdir), True
-    attempts = [Attempt(config, workdir) for config in population.configs]
-    checkpoints = folder / "checkpoints"
-    for outcome in launch_together(
-        attempts, population.task, population.width, checkpoints, manual_dir, show
-    ):
-        over = over and outcome.status != "failed"
-        yield outcome
-    if over:
-        shutil.rmtree(folder, ignore_errors=True)
+    population.write(workdir)
+    with locked(population.lock(workdir)):
+        attempts = [Attempt(config, workdir) for config in population.configs]
+        checkpoints = population.folder(workdir) / "checkpoints"
+        yield from launch_together(attempts, population.task, population.width, checkpoints, manual_dir, show)

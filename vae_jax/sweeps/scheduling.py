@@ -16,8 +16,9 @@ from ml_collections import ConfigDict
 
 from vae_jax import build, cost, data
 from vae_jax.launch import Outcome
+from vae_jax.paths import locked, make_dir
 from vae_jax.sweeps import speed
-from vae_jax.sweeps.cores import cores
+from vae_jax.sweeps.cores import most
 from vae_jax.sweeps.plan import Planned
 from vae_jax.sweeps.population import Population, at_sizes, unfinished
 
@@ -75,6 +76,17 @@ def schedule(
     return Schedule(populations, processes, len(programs), seconds, sum(sizes[:processes]))
 
 
+def settle(
+    planned: Sequence[Planned], workdir: pathlib.Path, processes: int | None = None, alone: bool = False
+) -> Schedule:
+    """Makes a `schedule` and writes its populations, so that a launch after this one joins them."""
+    with locked(make_dir(workdir) / ".lock"):
+        found = schedule(planned, workdir, processes, alone)
+        for population in found.populations:
+            population.write(workdir)
+    return found
+
+
 def learn(schedule: Schedule, outcomes: Sequence[Outcome]) -> None:
     """Keeps the speeds that were seen, for the schedules to come."""
     seen = {o.run.id: o.result["epoch_seconds"] for o in outcomes if o.status == "completed"}
@@ -92,7 +104,7 @@ def _decide(entries: Sequence[Planned], processes: int | None, alone: bool) -> S
     groups = _groups(entries)
     if sum(map(_guess, entries)) < WORTH_MEASURING:
         return math.nan, _populations(groups, WIDTH_UNMEASURED, processes or 1), processes or 1
-    choices = [processes] if processes else sorted({1, len(cores())})
+    choices = [processes] if processes else sorted({1, most()})
     return min((_strategy(groups, count) for count in choices), key=lambda strategy: strategy[0])
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from vae_jax import build, cost, data, fit
 from vae_jax.config import hash_text, read_json, resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.paths import cache_dir, write_whole
-from vae_jax.sweeps.cores import as_text, cores, from_text, pin, shares
+from vae_jax.sweeps.cores import as_text, cores, environments, from_text, most, pin, shares
 
 TRIAL_SECONDS = 0.5  # of one trial, roughly
 NO_PROGRAM = ("seed", "learning_rate", "beta", "kl_warmup_epochs", "num_epochs", "early_stopping_patience")
@@ -42,11 +43,13 @@ def speed(config: ConfigDict, width: int, processes: int) -> Speed:
 
     Measured by a few steps the first time, which takes some seconds; then from the cache.
     """
-    if (known := _known(config, width, processes)) is not None:
-        return known
-    found = trial(config, width) if processes == 1 else _trials_at_once(config, width, processes)
-    _keep(config, width, processes, found)
-    return found
+    here = min(processes, most())
+    found = _known(config, width, here)
+    if found is None:
+        found = trial(config, width) if here == 1 else _trials_at_once(config, width, here)
+        _keep(config, width, here, found)
+    # Machines of a cluster are taken to be like this one.
+    return dataclasses.replace(found, run_step_seconds=found.run_step_seconds * here / processes)
 
 
 def learn(config: ConfigDict, width: int, processes: int, run_step_seconds: float) -> None:
@@ -88,7 +91,10 @@ def _trials_at_once(config: ConfigDict, width: int, processes: int) -> Speed:
     """Measures in so many processes at the same time, each on cores of its own."""
     command = [sys.executable, "-c", "from vae_jax.sweeps.speed import main; main()", str(width)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    running = [subprocess.Popen([*command, as_text(own)], **pipes) for own in shares(processes)]
+    running = [
+        subprocess.Popen([*command, as_text(own)], env=os.environ | environment, **pipes)
+        for own, environment in zip(shares(processes), environments(processes), strict=True)
+    ]
     for process in running:
         process.stdin.write(resolved_json(config, ""))
         process.stdin.close()

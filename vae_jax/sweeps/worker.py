@@ -1,8 +1,7 @@
-"""A worker process: reads ids of populations, a line each, and trains them one after another.
+"""A worker: trains one population, in a process of its own, wherever an executor starts it.
 
-    python -m vae_jax.sweeps.worker CORES WORKDIR MANUAL_DIR
-
-Tells every epoch and outcome as a line of JSON; it ends when its input does, or its parent.
+It and its launcher share nothing but the work directory: the worker reads the population there,
+and tells each outcome as a line of JSON in a file there; epochs are read from the runs.
 """
 
 import ctypes
@@ -13,56 +12,46 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, TextIO
+from typing import NamedTuple
 
 from vae_jax.compilation import enable_cache
-from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome
-from vae_jax.runs import Run
 from vae_jax.sweeps.cores import from_text, pin
-from vae_jax.sweeps.population import FOLDER, launch, read
+from vae_jax.sweeps.population import launch, read
 
-Tell = Callable[[dict[str, Any]], None]
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
-SECONDS_BETWEEN = 0.2  # of the lines about a run's epochs
 
 
-def main(workdir: pathlib.Path, manual_dir: pathlib.Path | None, orders: TextIO, out: TextIO) -> None:
-    def tell(event: dict[str, Any]) -> None:
-        print(json.dumps(event), file=out, flush=True)
+class Order(NamedTuple):
+    """What a worker is to do: paths, as text.
 
-    for order in orders:
-        try:
-            population = read(workdir / FOLDER / order.strip())
-            for outcome in launch(population, workdir, manual_dir, _epochs(tell)):
-                tell(told(outcome))
-        except UsageError as error:
-            sys.exit(f"error: {error}")
-        tell({"kind": "done"})
+    Attributes:
+      population: its file, in the work directory's folder of populations.
+      told: the file for its outcomes.
+      manual_dir: see `data.load`; empty for none.
+    """
+
+    population: str
+    told: str
+    manual_dir: str
 
 
-def told(outcome: Outcome) -> dict[str, Any]:
-    """Returns an outcome as JSON has it."""
+def work(population: str, told: str, manual_dir: str) -> None:
+    """Trains a population; the arguments are an Order's."""
+    enable_cache()
+    workdir = pathlib.Path(population).parent.parent
+    manual = pathlib.Path(manual_dir) if manual_dir else None
+    for outcome in launch(read(pathlib.Path(population)), workdir, manual):
+        _tell(pathlib.Path(told), outcome)
+
+
+def _tell(path: pathlib.Path, outcome: Outcome) -> None:
+    """Adds a line; opened anew each time, because another launcher may have deleted the folder."""
     error = outcome.error and (type(outcome.error).__name__, str(outcome.error))
-    return {
-        **{"kind": "outcome", "run": outcome.run.id, "status": outcome.status},
-        **{"result": outcome.result, "error": error},
-    }
-
-
-def _epochs(tell: Tell) -> Callable[[Run, int, dict[str, float]], None]:
-    """Returns a Show that tells of each run's epochs now and then."""
-    last: dict[str, float] = {}
-
-    def show(run: Run, epoch: int, metrics: dict[str, float]) -> None:
-        now = time.monotonic()
-        if now - last.get(run.id, 0.0) > SECONDS_BETWEEN:
-            last[run.id] = now
-            losses = {name: value for name, value in metrics.items() if name.endswith("/loss")}
-            tell({"kind": "epoch", "run": run.id, "epoch": epoch, "metrics": losses})
-
-    return show
+    line = {"run": outcome.run.id, "status": outcome.status, "result": outcome.result, "error": error}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _end_with_parent() -> None:
@@ -79,9 +68,8 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Works in a process of its own: arguments are an Order as JSON, and cores."""
     _end_with_parent()
-    pin(from_text(sys.argv[1]))
-    enable_cache()
-    given = [pathlib.Path(path) if path else None for path in sys.argv[2:]]
-    main(*given, sys.stdin, sys.stdout)
+    pin(from_text(sys.argv[2]))
+    work(*json.loads(sys.argv[1]))

@@ -1,0 +1,54 @@
+"""The executors by name: where the populations of a sweep train.
+
+To add one, give it a class (see `execute.Remote`) and a line in `EXECUTORS`.
+"""
+
+import pathlib
+from collections.abc import Callable
+
+from vae_jax.errors import UsageError, lookup
+from vae_jax.sweeps.execute import Executor, Local
+
+
+def executor(spec: str, workdir: pathlib.Path) -> Executor:
+    """Returns the executor that 'name' or 'name:argument' describes.
+
+    Raises:
+      UsageError: an unknown name, a bad argument, a package or cluster that is not there.
+    """
+    name, _, argument = spec.partition(":")
+    return lookup("executor", name, EXECUTORS)(argument, workdir)
+
+
+def _local(argument: str, workdir: pathlib.Path) -> Executor:
+    if argument:
+        raise UsageError(f"executor 'local' takes no argument, not '{argument}'")
+    return Local()
+
+
+def _processes(argument: str, workdir: pathlib.Path) -> Executor:
+    from vae_jax.sweeps.processes import Processes
+
+    if argument and not (argument.isdigit() and int(argument)):
+        raise UsageError(f"executor 'processes' takes their number, not '{argument}'")
+    return Processes(int(argument or 0))
+
+
+def _ray(argument: str, workdir: pathlib.Path) -> Executor:
+    from vae_jax.sweeps.ray_cluster import Ray
+
+    return Ray(argument)
+
+
+def _submitit(argument: str, workdir: pathlib.Path) -> Executor:
+    from vae_jax.sweeps.slurm import Submitit
+
+    return Submitit(str(workdir.absolute() / "submitit"), argument)
+
+
+EXECUTORS: dict[str, Callable[[str, pathlib.Path], Executor]] = {
+    "local": _local,
+    "processes": _processes,
+    "ray": _ray,
+    "submitit": _submitit,
+}
