@@ -90,7 +90,9 @@ def test_every_epoch_is_told_with_the_metrics_of_train_and_valid(task, images):
 
 
 def test_best_parameters_are_those_of_the_lowest_validation_loss(task, images):
-    # So fast that the validation loss rises again: 15 images are soon learned by heart.
+    # On the way to pixels lit 7 times in 8, training passes the best for those lit 5 times in 8.
+    lit = jnp.asarray(np.arange(64).reshape(1, 8, 8, 1) % 8 < 5, jnp.float32)
+    images = fit.Images(train=jnp.full_like(images.train, 14), valid=lit.repeat(5, axis=0))
     numbers = hyper(learning_rate=0.03)
     rows = run(task, numbers, images, limits(num_epochs=30))
     losses = [metrics["valid/loss"] for _, metrics in rows]
@@ -186,7 +188,7 @@ def test_linear_vae_trained_with_a_learned_sigma_reaches_probabilistic_pca():
 
 POPULATION = [  # seed, numbers, limits: one diverges, one stops early, one ends before the others
     (0, {}, {"num_epochs": 6}),
-    (1, {"learning_rate": 1e10}, {"num_epochs": 6}),
+    (1, {"learning_rate": 1e30}, {"num_epochs": 6}),
     (2, {"learning_rate": 0.1, "beta": 0.5}, {"num_epochs": 200, "patience": 3}),
     (3, {"kl_warmup_epochs": 2}, {"num_epochs": 3}),
 ]
@@ -215,7 +217,8 @@ def test_member_of_a_population_trains_as_if_it_were_alone(task, images, populat
     together = fit.take(population[-1][0], index)
     assert (together.epoch, together.best_epoch) == (last.epoch, last.best_epoch)
     assert together.diverged_step == last.diverged_step
-    for (_, metrics), (_, shared, _) in zip(alone, population, strict=False):
+    whole = alone if last.diverged_step < 0 else alone[:-1]  # beyond its bounds rounding decides
+    for (_, metrics), (_, shared, _) in zip(whole, population, strict=False):
         for name, value in metrics.items():
             np.testing.assert_allclose(shared[name][index], value, rtol=1e-4)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4)
