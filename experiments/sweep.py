@@ -83,6 +83,9 @@ def execute(
     for entry in planned:
         if entry.over:
             end(_found(entry))
+        if entry.damaged:
+            told = f"{names[entry.run.id]}: '{entry.damaged}' is damaged"
+            print(f"{told}: set aside as '{entry.run.set_aside()}', trained again", file=sys.stderr)
     with chosen(executor, workdir) as given:
         schedule = sweeps.settle(planned, workdir, given and given.slots, alone)
         began = time.perf_counter()

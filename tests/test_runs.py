@@ -119,6 +119,45 @@ def test_result_vouches_for_the_metrics(run, damage):
     assert f"'{run.path / 'metrics.jsonl'}' is damaged" in refusal(run.result)
 
 
+@pytest.mark.parametrize("name", ["checkpoints/best.npz", "events.out", "metrics.jsonl"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_verifying_names_the_file_that_is_damaged(run, damage, name):
+    run.checkpoints.mkdir()
+    for written in ("checkpoints/best.npz", "events.out"):
+        (run.path / written).write_bytes(bytes(range(100)))
+    run.finish({"status": "completed"})
+    run.verify()
+    damage(run.path / name)
+    assert f"'{run.path / name}' is damaged" in refusal(run.verify)
+
+
+def test_events_may_be_deleted_and_parameters_may_not(run):
+    run.checkpoints.mkdir()
+    for name in ("checkpoints/best.npz", "events.out"):
+        (run.path / name).write_text("content")
+    run.finish({"status": "completed"})
+    (run.path / "events.out").unlink()
+    run.verify()
+    (run.checkpoints / "best.npz").unlink()
+    assert "best.npz' is damaged" in refusal(run.verify)
+
+
+def test_what_is_set_aside_keeps_its_files_and_makes_room(run):
+    content = (run.path / "config.json").read_text()
+    for number in (1, 2):
+        aside = run.set_aside()
+        assert aside == run.path.parent / "damaged" / f"{run.id}-{number}"
+        assert (aside / "config.json").read_text() == content
+        assert not run.path.exists()
+        run.create(content)
+
+
+def test_run_that_a_process_trains_is_not_set_aside(run):
+    with run.lock():
+        assert "by another process" in refusal(run.set_aside)
+    assert run.exists
+
+
 def test_result_is_one_json_object(run):
     run.finish({"status": "completed", "metrics": {}})
     assert json.loads((run.path / "result.json").read_text())["status"] == "completed"

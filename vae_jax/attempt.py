@@ -74,7 +74,9 @@ class Attempt:
         self._events.flush()
 
     def end(self) -> None:
-        self._held.close()
+        """Lets go of the run. What must be on the disk was brought there before, by `sync`."""
+        with contextlib.suppress(OSError):  # the events' last bytes, on a full disk
+            self._held.close()
 
 
 def run_of(config: ConfigDict, workdir: pathlib.Path) -> Run:

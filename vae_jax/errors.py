@@ -1,6 +1,7 @@
 """The one exception that commands turn into a single line and exit code 2."""
 
 import difflib
+import pathlib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -9,6 +10,14 @@ Value = TypeVar("Value")
 
 class UsageError(ValueError):
     """Bad usage, config or input; its message is one line written for the user."""
+
+
+class DamagedError(UsageError):
+    """A file of a run is not as it was written; `path` is the file."""
+
+    def __init__(self, path: pathlib.Path, run: pathlib.Path):
+        super().__init__(f"'{path}' is damaged: delete '{run}' and run again")
+        self.path = path
 
 
 def suggestion(name: str, choices: Iterable[str]) -> str:

@@ -64,6 +64,7 @@ def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, An
         "data_fingerprint": common.source.sha256,
         **machine(),
     }
+    attempt.sync()  # the result vouches for the events too
     run.finish(result)
     tidy(run)
     return result

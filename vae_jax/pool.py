@@ -134,7 +134,8 @@ class Pool:
         self.queue += [index for index in gone if not self.attempts[index].trained]
         for slot, index in enumerate(seated):
             if index != IDLE:
-                yield from self._seat(slot, index, fit.take(saved["progress"], slot))
+                known = self.attempts[index].run.exists  # else it was damaged and is done again
+                yield from self._seat(slot, index, fit.take(saved["progress"], slot) if known else None)
 
     def _content(self) -> dict[str, Any]:
         waiting = np.isin(np.arange(len(self.attempts)), self.queue)

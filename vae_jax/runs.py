@@ -5,10 +5,12 @@
                    result.json     written last: status, test metrics, versions, seconds
                    checkpoints/    the last two of an unfinished run; `best` of a finished one
                    events.*        TensorBoard
+<workdir>/damaged/<run id>-<n>/    what was set aside, to be trained again
 """
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -22,7 +24,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import config as configs
-from vae_jax.errors import UsageError
+from vae_jax.errors import DamagedError, UsageError
 from vae_jax.paths import locked, make_dir, write_whole
 
 TAIL_BYTES = 4096  # more than a line of metrics.jsonl has
@@ -112,8 +114,7 @@ class Run:
         content = self._read_json("result.json")
         if content.pop("digest", None) != _digest(content):
             raise self._damaged("result.json")
-        if content["metrics_sha256"] != self._metrics_digest():
-            raise self._damaged("metrics.jsonl")
+        self._check_digest("metrics.jsonl", content["files"])
         return content
 
     def final_result(self) -> dict[str, Any] | None:
@@ -128,9 +129,29 @@ class Run:
         result = self.result()
         return None if result is None or result["status"] == "failed" else result
 
+    def verify(self) -> None:
+        """Reads every file of the run; DamagedError names the first that is not as it was written.
+
+        TensorBoard's may be deleted, which saves space.
+        """
+        result = self.final_result()
+        if result is None:
+            self.metrics()
+            return
+        for name in result["files"]:
+            if (self.path / name).exists() or not name.startswith("events."):
+                self._check_digest(name, result["files"])
+
+    def set_aside(self) -> pathlib.Path:
+        """Moves a damaged run out of the way; returns where to. UsageError where a process has it."""
+        with self.lock():
+            folder = make_dir(self.path.parent / "damaged")
+            number = sum(1 for _ in folder.glob(f"{self.id}-*"))
+            return self.path.rename(folder / f"{self.id}-{number + 1}")
+
     def finish(self, content: dict[str, Any]) -> None:
-        """Writes result.json; from then on the run counts as done."""
-        content = content | {"metrics_sha256": self._metrics_digest()}
+        """Writes result.json; from then on the run counts as done, and all its files as written."""
+        content = content | {"files": {name: self._digest(name) for name in self._written()}}
         text = json.dumps(content | {"digest": _digest(content)}, indent=1, sort_keys=True)
         write_whole(self.path / "result.json", text + "\n")
 
@@ -179,16 +200,26 @@ class Run:
         with open(self.path / "metrics.jsonl", "rb+") as file:
             os.fsync(file.fileno())
 
-    def _metrics_digest(self) -> str:
-        path = self.path / "metrics.jsonl"
-        return configs.hash_text(path.read_text(errors="replace") if path.exists() else "")
+    def _written(self) -> list[str]:
+        """Returns the files that a result vouches for; numbered checkpoints go when a run is finished."""
+        kept = [*self.path.glob("events.*"), *self.checkpoints.glob("[!0-9.]*")]
+        return ["metrics.jsonl", *sorted(str(path.relative_to(self.path)) for path in kept)]
+
+    def _digest(self, name: str) -> str:
+        path = self.path / name
+        return hashlib.sha256(path.read_bytes() if path.exists() else b"").hexdigest()
+
+    def _check_digest(self, name: str, digests: dict[str, str]) -> None:
+        if self._digest(name) != digests[name]:
+            raise self._damaged(name)
 
     def _read(self, name: str) -> str:
         try:
             return (self.path / name).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
-            raise UsageError(f"cannot read '{self.path / name}': {reason}") from None
+        except OSError as error:
+            raise UsageError(f"cannot read '{self.path / name}': {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise self._damaged(name) from None
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
@@ -199,8 +230,8 @@ class Run:
             raise self._damaged(name)
         return content
 
-    def _damaged(self, name: str) -> UsageError:
-        return UsageError(f"'{self.path / name}' is damaged: delete '{self.path}' and run again")
+    def _damaged(self, name: str) -> DamagedError:
+        return DamagedError(self.path / name, self.path)
 
 
 def find(workdir: pathlib.Path, config: ConfigDict, fingerprint: str) -> Run:

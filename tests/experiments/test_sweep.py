@@ -132,35 +132,36 @@ def test_diverged_run_does_not_stop_the_others(config, workdir, capsys):
     assert snapshot(workdir) == before
 
 
-def damaged_config(run):
-    (run.path / "config.json").write_text("{}")
-    return run.path / "config.json"
+FILES_OF_A_RUN = ("config.json", "metrics.jsonl", "result.json", "events.*", "checkpoints/*")
 
 
-def damaged_result(run):
-    path = run.path / "result.json"
-    path.write_text(path.read_text().replace('"epochs": 2', '"epochs": 3'))
-    return path
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
-def damaged_metrics(run):
-    path = run.path / "metrics.jsonl"
-    path.write_text(path.read_text().replace("1", "2", 1))
-    return path
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-@pytest.mark.parametrize("damage", [damaged_config, damaged_result, damaged_metrics])
-def test_damaged_run_is_named_and_does_not_stop_the_others(config, workdir, capsys, damage):
+@pytest.mark.parametrize("damage", [flipped, truncated])
+def test_damage_to_any_file_is_named_and_that_run_alone_is_done_again(config, workdir, capsys, damage):
     sweep.main(arguments(config, workdir, "seed"))
-    victim = runs.all_runs(workdir)[0]
-    path = damage(victim)
-    capsys.readouterr()
-    assert sweep.main(arguments(config, workdir, "more_seeds")) == 1
-    out, err = capsys.readouterr()
-    assert out == f"6 runs in {workdir}: 5 completed, 1 failed\n"
-    (line,) = err.splitlines()
-    assert f"'{path}' is damaged: delete '{victim.path}' and run again" in line
-    assert all(run.result() for run in runs.all_runs(workdir) if run != victim)
+    undisturbed = {run.id: run.result()["metrics"] for run in runs.all_runs(workdir)}
+    victim, other = runs.all_runs(workdir)
+    before = snapshot(other.path)
+    for number, kind in enumerate(FILES_OF_A_RUN, 1):
+        (path,) = victim.path.glob(kind)
+        damage(path)
+        capsys.readouterr()
+        assert sweep.main(arguments(config, workdir, "seed")) == 0
+        (line,) = capsys.readouterr().err.splitlines()
+        aside = workdir / "damaged" / f"{victim.id}-{number}"
+        assert line.endswith(f"'{path}' is damaged: set aside as '{aside}', trained again")
+        again = {run.id: run.result()["metrics"] for run in runs.all_runs(workdir)}
+        assert again == {name: pytest.approx(metrics, rel=1e-5) for name, metrics in undisturbed.items()}
+        assert snapshot(other.path) == before
 
 
 def test_crash_is_one_line_does_not_stop_the_others_and_is_tried_again(config, workdir, capsys, monkeypatch):

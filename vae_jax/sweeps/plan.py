@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from vae_jax import build, data, runs
 from vae_jax.config import flatten
 from vae_jax.cost import Cost, cost
-from vae_jax.errors import UsageError
+from vae_jax.errors import DamagedError, UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +19,14 @@ class Planned:
 
     Attributes:
       state: 'new', 'started' (goes on from its checkpoint), 'damaged', or how it ended before.
+      damaged: the file that is not as it was written, if any.
       flops: of its whole training.
     """
 
     config: ConfigDict
     run: runs.Run
     state: str
+    damaged: pathlib.Path | None
     cost: Cost
     flops: float
 
@@ -57,14 +59,17 @@ def _planned(config: ConfigDict, workdir: pathlib.Path) -> Planned:
     run = runs.find(workdir, config, source.sha256)
     price = cost(task, source.image_shape)
     images = source.sizes[0] // config.batch_size * config.batch_size * config.num_epochs
-    return Planned(config, run, _state(run), price, images * price.flops_per_image)
+    return Planned(config, run, *_state(run), price, images * price.flops_per_image)
 
 
-def _state(run: runs.Run) -> str:
+def _state(run: runs.Run) -> tuple[str, pathlib.Path | None]:
     try:
         result = run.final_result()
+        run.verify()
+    except DamagedError as error:
+        return "damaged", error.path
     except UsageError:  # said in full when its turn comes; the other runs are not at fault
-        return "damaged"
+        return "damaged", None
     if result is not None:
-        return result["status"]
-    return "started" if run.exists else "new"
+        return result["status"], None
+    return ("started" if run.exists else "new"), None

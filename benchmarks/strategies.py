@@ -1,0 +1,160 @@
+"""A sweep of MNIST VAEs as planned, against every fixed strategy and against pythae.
+
+    python -m benchmarks.strategies --peer=PYTHON [--manual_dir=FOLDER]        (about 40 minutes, idle machine)
+
+8 latent sizes x 3 seeds x 10 epochs of the 784-500-z-500-784 VAE: 50,000 images to train on, 10,000
+to validate on after every epoch. Whole processes, from start to the last result, each with no
+compiled program in store:
+
+    planned      `experiments.sweep`, which chooses by measured cost (measured before, and timed apart)
+    sequential   one process, one run after the other
+    vmapped      one process, one population of all 24 runs, filled up to the largest code
+    processes    a process for each run, as many at a time as there are cores
+    pythae       its own trainer, all cores, one run after the other: 3 of the sizes timed, times 8
+
+PYTHON is an interpreter that has torch and pythae; without it the peer is left out.
+"""
+
+import argparse
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+CONFIG = """
+from configs import vae
+
+def get_config(arg=""):
+    config = vae.get_config("mnist")
+    config.update(bottleneck_width=500, num_epochs={epochs})
+    config.evaluation.iwae_samples = 1  # the peer evaluates nothing
+    return config
+
+def sweep_size():
+    for latent_size in {sizes}:
+        yield {{"latent_size": latent_size}}
+
+def sweep_seeds():
+    for seed in range({seeds}):
+        yield {{"seed": seed}}
+"""
+SIZES = (2, 4, 8, 12, 16, 20, 24, 32)
+PEER_SIZES = (2, 12, 32)
+FIXED = ("sequential", "vmapped", "processes")
+TARGET = 2.3
+
+
+def fixed(
+    strategy: str, config: pathlib.Path, workdir: pathlib.Path, manual_dir: pathlib.Path | None
+) -> None:
+    """Trains the sweep in this process by one strategy, whatever it costs."""
+    from experiments.cli import load_config, named_sweeps
+    from vae_jax.compilation import enable_cache
+    from vae_jax.launch import quiet
+    from vae_jax.sweeps import Place, executor, expand
+    from vae_jax.sweeps.population import Population
+
+    enable_cache()
+    module, base = load_config(str(config), {})
+    configs = expand(base, named_sweeps(module, "size,seeds"))
+    populations = [Population((one,), (one.latent_size, one.bottleneck_width), 1) for one in configs]
+    if strategy == "vmapped":
+        populations = [Population(tuple(configs), (max(SIZES), base.bottleneck_width), len(configs))]
+    using = executor("processes" if strategy == "processes" else "local", workdir)
+    outcomes = list(using.execute(populations, Place(workdir, manual_dir), quiet))
+    assert all(outcome.status == "completed" for outcome in outcomes) and len(outcomes) == len(configs)
+
+
+def timed(*command: str, cache: pathlib.Path) -> float:
+    """Returns the seconds of a whole process that finds no compiled program."""
+    began = time.perf_counter()
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def peer_seconds(python: str, folder: pathlib.Path, manual_dir: pathlib.Path | None, arguments) -> float:
+    """Returns the seconds that pythae takes for the whole sweep."""
+    from vae_jax import data
+
+    mnist = data.load("mnist", manual_dir)
+    path = folder / "images.npy"
+    np.save(path, np.concatenate([mnist.train.images, mnist.valid.images]))
+    script = str(pathlib.Path(__file__).with_name("peer_pythae.py"))
+    seconds = []
+    for size in PEER_SIZES:
+        command = [python, script, str(path), str(size), str(arguments.epochs)]
+        told = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        seconds.append(float(told.stdout.split()[-1]))
+        print(f"  pythae, latent size {size}: {seconds[-1]:.1f} s", flush=True)
+    return statistics.mean(seconds) * len(SIZES) * arguments.seeds
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.fixed:
+        fixed(arguments.fixed, arguments.config, arguments.workdir, arguments.manual_dir)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        config = folder / "config.py"
+        config.write_text(CONFIG.format(epochs=arguments.epochs, sizes=SIZES, seeds=arguments.seeds))
+        seconds = ours(config, folder, arguments)
+        if arguments.peer:
+            seconds["pythae"] = peer_seconds(arguments.peer, folder, arguments.manual_dir, arguments)
+    report(seconds, len(SIZES) * arguments.seeds)
+
+
+def ours(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespace) -> dict[str, float]:
+    """Returns the seconds of the planned sweep and of every fixed strategy."""
+    manual = [f"--manual_dir={arguments.manual_dir}"] if arguments.manual_dir else []
+    sweep = [sys.executable, "-m", "experiments.sweep", f"--config={config}", "--sweep=size,seeds", *manual]
+    measuring = timed(*sweep, f"--workdir={folder / 'dry'}", "--dry_run", cache=folder / "cache_dry")
+    print(f"plan, with the measurements it needs: {measuring:.0f} s", flush=True)
+    seconds = {"planned": timed(*sweep, f"--workdir={folder / 'planned'}", cache=folder / "cache_planned")}
+    print(f"  planned: {seconds['planned']:.0f} s", flush=True)
+    for strategy in FIXED:
+        command = [sys.executable, "-m", "benchmarks.strategies", f"--fixed={strategy}", *manual]
+        command += [f"--config={config}", f"--workdir={folder / strategy}"]
+        seconds[strategy] = timed(*command, cache=folder / f"cache_{strategy}")
+        print(f"  {strategy}: {seconds[strategy]:.0f} s", flush=True)
+    return seconds
+
+
+def report(seconds: dict[str, float], runs: int) -> None:
+    for name, taken in seconds.items():
+        print(f"{name:<12}{taken:8.0f} s{runs * 3600 / taken:8.0f} runs an hour")
+    best = min(FIXED, key=seconds.get)
+    _print(f"best fixed strategy ({best}) / planned", seconds[best] / seconds["planned"], 1.0)
+    if "pythae" in seconds:
+        _print("pythae / planned", seconds["pythae"] / seconds["planned"], TARGET)
+
+
+def _print(name: str, value: float, target: float) -> None:
+    verdict = "met" if value >= target else "missed"
+    print(f"{name:<50}{value:8.2f}   target at least {target:g}: {verdict}", flush=True)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peer", help="a Python that has torch and pythae")
+    parser.add_argument("--manual_dir", type=pathlib.Path, help="folder of the original files of mnist")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--fixed", choices=FIXED, help=argparse.SUPPRESS)
+    parser.add_argument("--config", type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--workdir", type=pathlib.Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
