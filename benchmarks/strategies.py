@@ -1,6 +1,6 @@
 """A sweep of MNIST VAEs as planned, against every fixed strategy and against pythae.
 
-    python -m benchmarks.strategies --peer=PYTHON [--manual_dir=FOLDER]        (about 40 minutes, idle machine)
+    python -m benchmarks.strategies --peer=PYTHON [--manual_dir=FOLDER]        (40 minutes, idle machine)
 
 8 latent sizes x 3 seeds x 10 epochs of the 784-500-z-500-784 VAE: 50,000 images to train on, 10,000
 to validate on after every epoch. Whole processes, from start to the last result, each with no
@@ -67,7 +67,7 @@ def fixed(
         populations = [Population(tuple(configs), (max(SIZES), base.bottleneck_width), len(configs))]
     using = executor("processes" if strategy == "processes" else "local", workdir)
     outcomes = list(using.execute(populations, Place(workdir, manual_dir), quiet))
-    assert all(outcome.status == "completed" for outcome in outcomes) and len(outcomes) == len(configs)
+    assert [outcome.status for outcome in outcomes] == ["completed"] * len(configs)
 
 
 def timed(*command: str, cache: pathlib.Path) -> float:
