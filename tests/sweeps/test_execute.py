@@ -26,6 +26,7 @@ POPULATIONS = [
 
 
 EXECUTORS = ["local", "processes:2"]
+SUBMITIT = "submitit:cluster=local,jobs=2,timeout_min=5"  # what SLURM would do, by processes of this machine
 
 
 def execute_all(name, workdir, show=quiet):
@@ -46,8 +47,10 @@ def undisturbed(tmp_path_factory):
     return {run.id: numbers(run) for run in all_runs(workdir)}
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("name", [*EXECUTORS, SUBMITIT])
 def test_every_executor_ends_every_run_with_the_same_bits(undisturbed, tmp_path, name):
+    if name == SUBMITIT:
+        pytest.importorskip("submitit", reason="needs the extra [submitit]")
     epochs = {}
 
     def show(run, epoch, metrics):
