@@ -16,8 +16,12 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """Data and compiled programs of this session of tests, away from the user's own."""
-    folder = tmp_path_factory.getbasetemp() / "cache"
+    """Data and compiled programs of this session of tests, away from the user's own.
+
+    The workers of a session share it: what one compiles, the others need not.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["VAE_JAX_CACHE"] = str(folder)
     os.environ["TFDS_DATA_DIR"] = str(folder / "tfds")
     enable_cache()  # many tests compile the same
