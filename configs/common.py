@@ -45,10 +45,12 @@ def base(dataset: str = "digits") -> ConfigDict:
             "objective": "elbo",
             "beta": 1.0,
             "kl_warmup_epochs": 0,
-            # Training. early_stopping_patience: epochs without a better validation loss
-            # before it stops; 0 for never. Schedule constant | cosine | exponential.
+            # Training. stop_epoch: ends it before num_epochs, by which the schedule and the warm-up
+            # go all the same; 0 for no such end. early_stopping_patience: epochs without a better
+            # validation loss before it stops; 0 for never. Schedule constant | cosine | exponential.
             "batch_size": 128,
             "num_epochs": NUM_EPOCHS[dataset],
+            "stop_epoch": 0,
             "early_stopping_patience": 0,
             "learning_rate": 1e-3,
             "schedule": "cosine",
