@@ -4,6 +4,7 @@ from ml_collections import ConfigDict
 
 from vae_jax.data import SOURCES
 from vae_jax.errors import UsageError, lookup
+from vae_jax.sweeps.space import choice, log_integers, log_uniform
 
 # Passes over the data: a few thousand steps each, in which the studies' models get most of the way.
 NUM_EPOCHS = {"digits": 500, "mnist": 20, "fashion_mnist": 20}
@@ -115,3 +116,21 @@ def sweep_bottleneck_width():
 def sweep_learning_rate():
     for learning_rate in (1e-4, 3e-4, 1e-3, 3e-3):
         yield {"learning_rate": learning_rate}
+
+
+def search_sizes():
+    """Learning rate and sizes: all trials share one program."""
+    return {
+        "learning_rate": log_uniform(1e-4, 3e-2),
+        "latent_size": log_integers(2, 64),
+        "bottleneck_width": log_integers(16, 512),
+    }
+
+
+def search_training():
+    """Learning rate, batch size and schedule: trials share a program where the last two are the same."""
+    return {
+        "learning_rate": log_uniform(1e-4, 3e-2),
+        "batch_size": choice(32, 64, 128, 256),
+        "schedule": choice("constant", "cosine", "exponential"),
+    }

@@ -23,7 +23,7 @@ def budget(fields: ConfigDict | Mapping[str, Any]) -> int:
 
 
 def shorter(run: runs.Run, fields: ConfigDict, fingerprint: str) -> Iterator[runs.Run]:
-    """Yields the runs that differ from `run` in a smaller budget alone and kept their state, longest first."""
+    """Yields the runs of the same training with a smaller budget that kept their state, longest first."""
     budgets = range(budget(fields) - 1, 0, -1)
     for run_id in config.run_ids(fields, fingerprint, "stop_epoch", budgets):
         found = runs.Run(run.path.parent / run_id)
