@@ -88,7 +88,7 @@ def test_interrupted_run_that_went_on_goes_on_again_to_the_same_bits(
 
 
 def test_damaged_state_is_named_and_the_one_before_used(stopped, whole, tmp_path, capsys):
-    first, second = stopped
+    _, second = stopped
     damage(second)
     run, epochs = trained(tmp_path, CONFIG)
     assert epochs == [3, 4, 5, 6, 7]
@@ -164,8 +164,7 @@ def test_runs_of_one_population_do_not_go_on_from_each_other(tmp_path):
 
 def test_ids_of_other_budgets_are_those_of_their_configs(tmp_path):
     configs = [override(CONFIG, {"stop_epoch": epoch}) for epoch in (0, 1, 6)]
+    ids = [run_id(config, "print") for config in configs]
     for config in configs:
-        assert list(run_ids(config, "print", "stop_epoch", (0, 1, 6))) == [
-            run_id(c, "print") for c in configs
-        ]
+        assert list(run_ids(config, "print", "stop_epoch", (0, 1, 6))) == ids
     assert run_of(configs[0], tmp_path).id != run_of(configs[1], tmp_path).id

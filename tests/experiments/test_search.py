@@ -21,7 +21,7 @@ def get_config(arg=""):
     return config
 
 def search_rate():
-    return {"learning_rate": log_uniform(1e-4, 1e-1), "early_stopping_patience": choice(0)}
+    return {"learning_rate": log_uniform(1e-4, 1e-1)}
 
 def search_diverging():
     return {"learning_rate": log_uniform(1e25, 1e30), "optimizer.name": choice("sgd")}
@@ -65,9 +65,11 @@ def by_budget(workdir):
     found = {}
     for run in runs.all_runs(workdir):
         found.setdefault(run.config()[0].stop_epoch, []).append(run)
-    return {
-        budget: sorted(some, key=lambda run: run.result()["valid_loss"]) for budget, some in found.items()
-    }
+    return {budget: ranked(some) for budget, some in found.items()}
+
+
+def ranked(some):
+    return sorted(some, key=lambda run: run.result()["valid_loss"])
 
 
 def rate(run):
@@ -85,24 +87,13 @@ def test_asha_trains_the_best_of_each_rung_on_and_prints_the_best(config, workdi
         for run in found[longer]:  # one training: it begins with the lines of the shorter one
             assert run.metrics()[: len(lines[rate(run)])] == lines[rate(run)]
     out = capsys.readouterr().out
-    assert re.findall(r"\d trials to epoch \d", out) == [
-        f"{n} trials to epoch {e}" for n, e in ((4, 1), (2, 2), (1, 4))
-    ]
-    trials = {rate(run): run for budget in (1, 2, 0) for run in found[budget]}
-    ranked = sorted(trials.values(), key=lambda run: run.result()["valid_loss"])
+    assert re.findall(r"(\d) trials? to epoch (\d)", out) == [("4", "1"), ("2", "2"), ("1", "4")]
+    longest = {rate(run): run for budget in (1, 2, 0) for run in found[budget]}
+    best = ranked(longest.values())
     header, *rows = out[out.index("\ntrial ") + 1 :].splitlines()[:5]
-    assert header.split() == [
-        "trial",
-        "learning_rate",
-        "early_stopping_patience",
-        "epochs",
-        "valid",
-        "loss",
-        "test/mse",
-        "run",
-    ]
-    assert [row.split()[-1] for row in rows] == [run.id for run in ranked]
-    assert f"best: --config.learning_rate={rate(ranked[0])} " in out
+    assert header.split() == ["trial", "learning_rate", "epochs", "valid", "loss", "test/mse", "run"]
+    assert [row.split()[-1] for row in rows] == [run.id for run in best]
+    assert f"best: --config.learning_rate={rate(best[0])}\n" in out
     assert "4 trials, 7 runs: 8 epochs, 50% of the 16 of every trial to its end" in out
     before = snapshot(workdir)
     assert search.main(arguments(config, workdir, *ASHA)) == 0
@@ -165,7 +156,7 @@ def by_status(workdir):
 def test_dry_run_says_what_all_would_take_and_writes_nothing(config, workdir, capsys):
     assert search.main(arguments(config, workdir, *ASHA, "--dry_run")) == 0
     assert not workdir.exists()
-    first, header, *rows = capsys.readouterr().out.splitlines()
+    first, _, *rows = capsys.readouterr().out.splitlines()
     assert first == (
         "4 trials: about 4 to epoch 1, 2 to epoch 2, 1 to epoch 4; "
         "8 epochs, 50% of the 16 of every trial to its end"
