@@ -128,7 +128,7 @@ def ranked(outcomes: Mapping[Job, Outcome]) -> list[tuple[int, Outcome]]:
 
 def _told(jobs: Sequence[Job], rungs: Sequence[int]) -> str:
     counts = [(sum(job.rung == rung for job in jobs), epochs) for rung, epochs in enumerate(rungs)]
-    parts = [f"{count} trials to epoch {epochs}" for count, epochs in counts if count]
+    parts = [f"{n} {'trial' if n == 1 else 'trials'} to epoch {epochs}" for n, epochs in counts if n]
     return ", ".join(parts[::-1])
 
 

@@ -5,6 +5,7 @@ What a run trains up to an epoch does not depend on its budget: schedule and war
 one need not begin anew.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -26,9 +27,8 @@ def shorter(run: runs.Run, fields: ConfigDict, fingerprint: str) -> Iterator[run
     """Yields the runs of the same training with a smaller budget that kept their state, longest first."""
     budgets = range(budget(fields) - 1, 0, -1)
     for run_id in config.run_ids(fields, fingerprint, "stop_epoch", budgets):
-        found = runs.Run(run.path.parent / run_id)
-        if (found.checkpoints / STATE).exists():
-            yield found
+        if os.path.exists(f"{run.path.parent}/{run_id}/checkpoints/{STATE}"):  # many: no pathlib
+            yield runs.Run(run.path.parent / run_id)
 
 
 def state(run: runs.Run, like: Callable[[], Any]) -> Any:
