@@ -12,7 +12,9 @@ on each side and g = identity, which is a form of PCA; `conv` for convolutions; 
 from ml_collections import ConfigDict
 
 from configs import common
-from configs.common import (  # noqa: F401 (named sweeps)
+from configs.common import (  # noqa: F401 (named searches and sweeps)
+    search_sizes,
+    search_training,
     sweep_bottleneck_width,
     sweep_latent_size,
     sweep_learning_rate,

@@ -4,6 +4,7 @@ from ml_collections import ConfigDict
 
 from vae_jax.data import SOURCES
 from vae_jax.errors import UsageError, lookup
+from vae_jax.sweeps.space import choice, log_uniform
 
 # Passes over the data: a few thousand steps each, in which the studies' models get most of the way.
 NUM_EPOCHS = {"digits": 500, "mnist": 20, "fashion_mnist": 20}
@@ -45,10 +46,12 @@ def base(dataset: str = "digits") -> ConfigDict:
             "objective": "elbo",
             "beta": 1.0,
             "kl_warmup_epochs": 0,
-            # Training. early_stopping_patience: epochs without a better validation loss
-            # before it stops; 0 for never. Schedule constant | cosine | exponential.
+            # Training. stop_epoch: ends it before num_epochs, by which the schedule and the warm-up
+            # go all the same; 0 for no such end. early_stopping_patience: epochs without a better
+            # validation loss before it stops; 0 for never. Schedule constant | cosine | exponential.
             "batch_size": 128,
             "num_epochs": NUM_EPOCHS[dataset],
+            "stop_epoch": 0,
             "early_stopping_patience": 0,
             "learning_rate": 1e-3,
             "schedule": "cosine",
@@ -113,3 +116,21 @@ def sweep_bottleneck_width():
 def sweep_learning_rate():
     for learning_rate in (1e-4, 3e-4, 1e-3, 3e-3):
         yield {"learning_rate": learning_rate}
+
+
+def search_sizes():
+    """Learning rate and sizes. One program trains all; few sizes, because each is set up on its own."""
+    return {
+        "learning_rate": log_uniform(1e-4, 3e-2),
+        "latent_size": choice(4, 8, 16, 32),
+        "bottleneck_width": choice(64, 128, 256, 512),
+    }
+
+
+def search_training():
+    """Learning rate, batch size and schedule; trials share a program where the last two are the same."""
+    return {
+        "learning_rate": log_uniform(1e-4, 3e-2),
+        "batch_size": choice(32, 64, 128, 256),
+        "schedule": choice("constant", "cosine", "exponential"),
+    }

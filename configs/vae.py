@@ -13,7 +13,9 @@ pixels under a Gaussian likelihood of learned σ; `conv` for convolutions; `smok
 from ml_collections import ConfigDict
 
 from configs import common
-from configs.common import (  # noqa: F401 (named sweeps)
+from configs.common import (  # noqa: F401 (named searches and sweeps)
+    search_sizes,
+    search_training,
     sweep_bottleneck_width,
     sweep_latent_size,
     sweep_learning_rate,

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +21,7 @@ from vae_jax.check import check_fields
 from vae_jax.compilation import enable_cache
 from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import make_dir
+from vae_jax.sweeps.space import KINDS, Space
 
 PREFIX = "--config."
 
@@ -165,6 +166,27 @@ def _sweep(name: str, sweep: Callable[[], Iterator[dict[str, Any]]]) -> list[dic
     if not overrides:
         raise UsageError(f"sweep '{name}' is empty")
     return overrides
+
+
+def check_free(overrides: dict[str, str], fields: Iterable[str], owner: str) -> None:
+    """Raises UsageError where the command line sets a field that is the sweep's or search's to set."""
+    for name in fields:
+        if name in overrides:
+            raise UsageError(f"--config.{name} cannot be set here: the {owner} sets it")
+
+
+def named_search(module: ModuleType, name: str) -> Space:
+    """Returns the space of the module's search_<name>()."""
+    known = {found[7:]: make for found, make in vars(module).items() if found.startswith("search_")}
+    make = lookup("search", name, known)
+    with _users_own(f"search '{name}'"):
+        space = dict(make())
+        for field, values in space.items():
+            if not isinstance(values, KINDS):
+                raise TypeError(f"'{field}' needs uniform(...), integers(...) or choice(...), not {values!r}")
+    if not space:
+        raise UsageError(f"search '{name}' is empty")
+    return space
 
 
 def writable(workdir: pathlib.Path) -> pathlib.Path:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from experiments import cli
 from vae_jax import results
+from vae_jax.budgets import budget
 from vae_jax.config import differing, flatten
 from vae_jax.errors import UsageError
 from vae_jax.results import Row
@@ -80,7 +81,7 @@ def lines(states: Sequence[State], workdir: pathlib.Path) -> list[str]:
     training = [state for state in states if state.state == "training"]
     shown = [f"{len(states)} runs in {workdir}" + (f": {told}" if told else "")]
     shown += [
-        f"  {state.run.id}  epoch {state.epoch}/{state.fields['num_epochs']}  "
+        f"  {state.run.id}  epoch {state.epoch}/{budget(state.fields)}  "
         f"valid {state.loss:.5g}  {_label(state, names)}"
         for state in training[:SHOWN]
     ]

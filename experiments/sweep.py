@@ -32,20 +32,13 @@ def main(argv: Sequence[str]) -> int:
     cli.add_config(parser)
     parser.add_argument("--sweep", required=True, help="names of sweeps in the config file, joined by commas")
     parser.add_argument("--dry_run", action="store_true", help="list the runs and their costs, do nothing")
-    parser.add_argument(
-        "--executor",
-        default=AUTO,
-        help="auto (by measured cost), local (in this process), processes[:NUMBER] (one for each core or "
-        "GPU), ray[:ADDRESS], submitit[:jobs=8,timeout_min=60,...] (SLURM)",
-    )
+    add_executor(parser)
     cli.add_workdir(parser)
     arguments = parser.parse(argv)
-    lookup("executor", arguments.executor.partition(":")[0], {AUTO: None} | sweeps.EXECUTORS)
+    check_executor(arguments.executor)
     module, config = cli.load_config(arguments.config, arguments.overrides)
     named = cli.named_sweeps(module, arguments.sweep)
-    for name in {field for sweep in named for overrides in sweep for field in overrides}:
-        if name in arguments.overrides:
-            raise UsageError(f"--config.{name} cannot be set here: the sweep sets it")
+    cli.check_free(arguments.overrides, {f for sweep in named for part in sweep for f in part}, "sweep")
     configs = sweeps.expand(config, named)
     planned = sweeps.plan(configs, cli.writable(arguments.workdir))
     if arguments.dry_run:
@@ -57,6 +50,20 @@ def main(argv: Sequence[str]) -> int:
     return 0 if all(outcome.status == "completed" for outcome in outcomes) else 1
 
 
+def add_executor(parser: cli.Parser) -> None:
+    parser.add_argument(
+        "--executor",
+        default=AUTO,
+        help="auto (by measured cost), local (in this process), processes[:NUMBER] (one for each core or "
+        "GPU), ray[:ADDRESS], submitit[:jobs=8,timeout_min=60,...] (SLURM)",
+    )
+
+
+def check_executor(spec: str) -> None:
+    """Raises UsageError for an unknown name."""
+    lookup("executor", spec.partition(":")[0], {AUTO: None} | sweeps.EXECUTORS)
+
+
 def execute(
     planned: Sequence[Planned],
     workdir: pathlib.Path,
@@ -64,14 +71,23 @@ def execute(
     executor: str = AUTO,
     alone: bool = False,
 ) -> list[Outcome]:
+    """Carries out a plan by an executor of its own: AUTO, or see `sweeps.executor`."""
+    with chosen(executor, workdir) as given:
+        return carry_out(planned, sweeps.Place(workdir, manual_dir), given, alone)
+
+
+def carry_out(
+    planned: Sequence[Planned], place: sweeps.Place, executor: sweeps.Executor | None, alone: bool = False
+) -> list[Outcome]:
     """Runs a plan with a progress bar, prints a line for every run that fails, and a count.
 
     Args:
-      executor: AUTO, or see `sweeps.executor`.
+      executor: None for the one that costs least.
       alone: one run at a time, for runs whose seconds are compared.
     """
+    workdir = place.workdir
     for name in {entry.config.dataset for entry in planned if not entry.over}:
-        load_dataset(name, manual_dir)  # missing data then stops the sweep, not every run of it
+        load_dataset(name, place.manual_dir)  # missing data then stops the sweep, not every run of it
     names = labels(planned)
     view = View(planned, names)
     number = {entry.run.id: f"run {number}/{len(planned)}" for number, entry in enumerate(planned, 1)}
@@ -86,14 +102,12 @@ def execute(
         if entry.damaged:
             told = f"{names[entry.run.id]}: '{entry.damaged}' is damaged"
             print(f"{told}: set aside as '{entry.run.set_aside()}', trained again", file=sys.stderr)
-    with chosen(executor, workdir) as given:
-        schedule = sweeps.settle(planned, workdir, given and given.slots, alone)
-        began = time.perf_counter()
-        place = sweeps.Place(workdir, manual_dir)
-        using = given or sweeps.executor(_cheapest(schedule), workdir)
-        with view.shown():
-            for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
-                end(outcome)
+    schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
+    began = time.perf_counter()
+    using = executor or sweeps.executor(_cheapest(schedule), workdir)
+    with view.shown():
+        for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
+            end(outcome)
     counts = Counter(outcome.status for outcome in view.outcomes)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     print(f"{len(view.outcomes)} runs in {workdir}: {told}")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments import cli
+from vae_jax.budgets import budget
 from vae_jax.evaluate import METRICS
 from vae_jax.launch import launch
 from vae_jax.runs import Run
@@ -24,10 +25,10 @@ def main(argv: Sequence[str]) -> int:
     _, config = cli.load_config(arguments.config, arguments.overrides)
     workdir = cli.writable(arguments.workdir)
 
-    with cli.progress_bar("training", config.num_epochs) as bar:
+    with cli.progress_bar("training", budget(config)) as bar:
 
         def show(run, epoch, metrics):
-            bar("epoch", epoch, config.num_epochs, cli.brief(metrics))
+            bar("epoch", epoch, budget(config), cli.brief(metrics))
 
         run, result = launch(config, workdir, arguments.manual_dir, show)
     print(summary(run, result))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from experiments import cli
+from vae_jax.budgets import budget
 from vae_jax.runs import Run
 from vae_jax.sweeps import Outcome, Planned
 
@@ -23,7 +24,7 @@ class View:
 
     def __init__(self, planned: Sequence[Planned], names: Mapping[str, str]):
         self._planned, self._names = planned, names
-        self._of = {entry.run.id: entry.config.num_epochs for entry in planned if not entry.over}
+        self._of = {entry.run.id: budget(entry.config) for entry in planned if not entry.over}
         self._done: dict[str, int] = {}
         self._best, self._best_id = math.inf, ""
         self._began = self._told = time.monotonic()

@@ -20,6 +20,7 @@ NUMBERS = {  # what never changes a program
     "beta": st.floats(0, 10),
     "kl_warmup_epochs": st.integers(0, 100),
     "num_epochs": st.integers(100, 1000),
+    "stop_epoch": st.integers(0, 99),
     "early_stopping_patience": st.integers(0, 100),
 }
 PROGRAM = {  # what does

@@ -13,7 +13,8 @@ POSITIVE = (
     *("evaluation.iwae_samples", "evaluation.neighbors"),
 )
 NOT_NEGATIVE = (
-    *("seed", "bottleneck_width", "kl_warmup_epochs", "early_stopping_patience", "beta", "sigma"),
+    *("seed", "bottleneck_width", "kl_warmup_epochs", "early_stopping_patience", "stop_epoch"),
+    *("beta", "sigma"),
     *("optimizer.b1", "optimizer.b2", "optimizer.eps", "optimizer.weight_decay", "optimizer.max_grad_norm"),
 )
 NUMBERS = ("learning_rate", "beta", "sigma", "optimizer.b1", "optimizer.eps", "optimizer.weight_decay")
@@ -128,6 +129,7 @@ VAE_RULES = [
     ({"evaluation.neighbors": 1198}, "evaluation.neighbors must be at most 1197"),
     ({"evaluation.neighbors": 10_001, "dataset": "mnist"}, "evaluation.neighbors must be at most 10000"),
     ({"kl_warmup_epochs": 6, "num_epochs": 5}, "kl_warmup_epochs must be at most num_epochs = 5"),
+    ({"stop_epoch": 5, "num_epochs": 5}, "stop_epoch must be below num_epochs = 5, or 0 to train them all"),
     ({"optimizer.b1": 1.0}, "optimizer.b1 must be"),
     ({"optimizer.b2": 1.0}, "optimizer.b2 must be"),
     ({"bottleneck_width": 0}, "bottleneck_width must be greater than 0"),
@@ -187,6 +189,7 @@ def test_autoencoder_that_breaks_a_rule_is_refused(changes, message):
         {"encoder.net": "linear"},
         {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0},
         {"kl_warmup_epochs": 5, "num_epochs": 5},
+        {"stop_epoch": 4, "num_epochs": 5},
         {"evaluation.neighbors": 1197},
         {"binarize": "threshold"},
         {"beta": 0.0},

@@ -2,11 +2,12 @@
 
 import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from vae_jax import build, checkpoints, data, runs
+from vae_jax import budgets, build, checkpoints, data, runs
 from vae_jax.config import resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.runs import Run
@@ -37,8 +38,15 @@ class Attempt:
     def best(self) -> pathlib.Path:
         return self.run.checkpoints / "best.npz"
 
-    def begin(self, epoch: int) -> None:
+    def shorter(self) -> Iterator[Run]:
+        """Yields the runs whose state this one may go on from; see `budgets.shorter`."""
+        return budgets.shorter(self.run, self.config, data.source(self.config.dataset).sha256)
+
+    def begin(self, epoch: int, earlier: Run | None = None) -> None:
         """Takes hold of the run's directory, which is made if need be, as it was after `epoch`.
+
+        Args:
+          earlier: the run that trained so far, where it was another with a smaller budget.
 
         Raises:
           UsageError: another process has it, or what it holds is damaged.
@@ -51,6 +59,8 @@ class Attempt:
             if self.run.final_result() is not None:
                 raise UsageError(f"run '{self.run.path}' was finished by another process just now")
             self.run.reopen()
+            if earlier:
+                self.run.copy_metrics(earlier)
             lines = self.run.rewind_metrics(epoch)
             self._events = opening.enter_context(_events(self.run, lines))
             self._held = opening.pop_all()

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from vae_jax import data, likelihoods, nets, objectives, optimizers, posteriors, priors
+from vae_jax.budgets import budget
 from vae_jax.check import check
 from vae_jax.cost import check_memory
 from vae_jax.fit import Limits
@@ -62,7 +63,7 @@ def hyper(config: ConfigDict) -> Hyper:
 
 def limits(config: ConfigDict) -> Limits:
     """Returns when the run that `config` describes stops."""
-    numbers = config.num_epochs, config.early_stopping_patience, config.kl_warmup_epochs
+    numbers = budget(config), config.early_stopping_patience, config.kl_warmup_epochs
     return Limits(*(jnp.asarray(number, jnp.int32) for number in numbers))
 
 

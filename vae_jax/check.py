@@ -32,7 +32,7 @@ NAMES = {
 }
 WHOLE = (
     *("seed", "latent_size", "bottleneck_width", "batch_size", "num_epochs", "kl_warmup_epochs"),
-    *("early_stopping_patience", "evaluation.iwae_samples", "evaluation.neighbors"),
+    *("stop_epoch", "early_stopping_patience", "evaluation.iwae_samples", "evaluation.neighbors"),
 )
 NUMBERS = (
     *("learning_rate", "beta", "sigma", "optimizer.b1", "optimizer.b2", "optimizer.eps"),
@@ -60,6 +60,7 @@ def check(config: ConfigDict) -> None:
     for name in ("optimizer.b1", "optimizer.b2"):
         _require(fields[name] < 1, f"{name} must be below 1, not {fields[name]}")
     _check_sizes(config)
+    _check_epochs(config)
     _check_code(config)
     _check_likelihood(config)
 
@@ -113,6 +114,14 @@ def _check_evaluation(config: ConfigDict, train_images: int) -> None:
         config.evaluation.neighbors <= codes,
         f"evaluation.neighbors must be at most {codes}, the training codes looked at, "
         f"not {config.evaluation.neighbors}",
+    )
+
+
+def _check_epochs(config: ConfigDict) -> None:
+    _require(
+        config.stop_epoch < config.num_epochs,
+        f"stop_epoch must be below num_epochs = {config.num_epochs}, or 0 to train them all, "
+        f"not {config.stop_epoch}",
     )
     _require(
         config.kl_warmup_epochs <= config.num_epochs,

@@ -19,7 +19,7 @@ from vae_jax.errors import UsageError
 from vae_jax.paths import write_whole
 
 SUFFIX = ".npz"
-KEPT_FOR_GOOD = ("best.npz", "last_good.npz")
+KEPT_FOR_GOOD = ("best.npz", "last_good.npz", "stopped.npz")
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,13 @@ def parse(name: str, text: str, config: ConfigDict) -> Any:
 def run_id(config: ConfigDict, fingerprint: str) -> str:
     """Returns the 12 hexadecimal digits that name a run: config and data, nothing else."""
     return hash_text(resolved_json(config, fingerprint))[:12]
+
+
+def run_ids(config: ConfigDict, fingerprint: str, name: str, values: Iterable[int]) -> Iterator[str]:
+    """Yields the run's id for each value of one whole number at the top of the config, in microseconds."""
+    before, after = resolved_json(config, fingerprint).split(f'\n "{name}": {config[name]}')
+    for value in values:
+        yield hash_text(f'{before}\n "{name}": {value}{after}')[:12]
 
 
 def resolved_json(config: ConfigDict, fingerprint: str) -> str:

@@ -49,7 +49,10 @@ class Ending:
 
 @struct.dataclass
 class Limits:
-    """When to stop, int32. Patience counts from the end of the KL warm-up; 0 never stops early."""
+    """When to stop, int32: after `num_epochs`, the run's budget, or before.
+
+    Patience counts from the end of the KL warm-up; 0 never stops early.
+    """
 
     num_epochs: jax.Array
     patience: jax.Array

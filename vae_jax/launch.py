@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from vae_jax import build, checkpoints, data, fit, pool, runs
+from vae_jax import budgets, build, checkpoints, data, fit, pool, runs
 from vae_jax.attempt import Attempt
+from vae_jax.config import override
 from vae_jax.errors import UsageError
 from vae_jax.finish import Common, finish, machine, share, tidy
 from vae_jax.model import Autoencoder, variables
@@ -112,6 +113,8 @@ def _stored(attempt: Attempt, progress: fit.Progress) -> fit.Ending:
     attempt.sync()
     if ending.diverged_step >= 0:
         checkpoints.save(attempt.run.checkpoints / "last_good.npz", progress)
+    if not fit.finished(progress, build.limits(override(attempt.config, {"stop_epoch": 0}))):
+        checkpoints.save(attempt.run.checkpoints / budgets.STATE, progress)  # ended by its budget alone
     checkpoints.save(attempt.best, ending)
     return ending
 

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import build, checkpoints, fit, padding
+from vae_jax import budgets, build, checkpoints, fit, padding
 from vae_jax.attempt import Attempt
 from vae_jax.errors import UsageError
 from vae_jax.runs import Run
@@ -143,10 +143,12 @@ class Pool:
         return {"progress": self.members.progress} | where
 
     def _seat(self, slot: int, index: int, progress: fit.Progress | None = None) -> Iterator[Ended]:
-        attempt = self.attempts[index]
+        attempt, earlier = self.attempts[index], None
+        if progress is None:
+            earlier, progress = self._earlier(attempt)
         try:
             if not attempt.trained:
-                attempt.begin(0 if progress is None else int(progress.epoch))
+                attempt.begin(0 if progress is None else int(progress.epoch), earlier)
         except UsageError as error:
             yield attempt, error
             return
@@ -154,6 +156,18 @@ class Pool:
         member = member if progress is None else member.replace(progress=progress)
         self.members = fit.put(self.members, slot, member)
         self.slots[slot] = index
+
+    def _earlier(self, attempt: Attempt) -> tuple[Run | None, fit.Progress | None]:
+        """Returns the longest run of the same training with a smaller budget, and its state.
+
+        Those of this population do not count: whether they have ended yet would depend on a kill.
+        """
+        for run in attempt.shorter():
+            if run not in [own.run for own in self.attempts]:
+                progress = budgets.state(run, lambda: self._start_shapes(attempt))
+                if progress is not None:
+                    return run, padding.pad(progress, self._shapes)
+        return None, None
 
     def _member(self, attempt: Attempt) -> fit.Member:
         """Returns a run before its first epoch, filled up to the population's sizes."""

@@ -3,7 +3,8 @@
 <workdir>/<run id>/config.json     the resolved config; its hash is the run id
                    metrics.jsonl   one line per epoch
                    result.json     written last: status, test metrics, versions, seconds
-                   checkpoints/    the last two of an unfinished run; `best` of a finished one
+                   checkpoints/    the last two of an unfinished run; of a finished one `best`, and
+                                   `stopped` where its budget ended it: all that a larger one needs
                    events.*        TensorBoard
 <workdir>/damaged/<run id>-<n>/    what was set aside, to be trained again
 """
@@ -182,6 +183,10 @@ class Run:
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
         with open(self.path / "metrics.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
+
+    def copy_metrics(self, other: "Run") -> None:
+        """Takes over the lines of another run, whose training this one goes on with."""
+        write_whole(self.path / "metrics.jsonl", (other.path / "metrics.jsonl").read_bytes())
 
     def rewind_metrics(self, epoch: int) -> list[dict[str, float | None]]:
         """Forgets the lines after `epoch`, whose work is done again; returns the others.

@@ -62,12 +62,13 @@ def test_damaged_run_does_not_hide_the_others(tmp_path, name):
 
 def test_cost_is_that_of_the_model_and_of_its_training(tmp_path):
     longer = override(CONFIG, {"num_epochs": 6})
+    stopped = override(longer, {"stop_epoch": 2})
     smaller_batch = override(CONFIG, {"batch_size": 100})
-    one, other, third = sweeps.plan([CONFIG, longer, smaller_batch], tmp_path)
+    one, other, third, half = sweeps.plan([CONFIG, longer, smaller_batch, stopped], tmp_path)
     # 64-4-2·2 on the way in, 2-4-64 on the way out.
     assert one.cost.parameters == (64 * 4 + 4) + (4 * 4 + 4) + (2 * 4 + 4) + (4 * 64 + 64)
     assert one.flops == one.cost.flops_per_image * 3 * 9 * 128  # epochs, steps, images a step
-    assert other.flops == 2 * one.flops
+    assert other.flops == 2 * one.flops == 3 * half.flops
     assert third.flops == pytest.approx(third.cost.flops_per_image * 3 * 11 * 100)
 
 

@@ -23,7 +23,7 @@ def test_speed_is_measured_once(own_cache, monkeypatch, processes):
     assert 0 < found.run_step_seconds < 1
     monkeypatch.setattr(speed, "trial", None)
     monkeypatch.setattr(speed, "_trials_at_once", None)
-    same_program = override(CONFIG, {"seed": 4, "learning_rate": 0.1, "num_epochs": 7})
+    same_program = override(CONFIG, {"seed": 4, "learning_rate": 0.1, "num_epochs": 7, "stop_epoch": 3})
     assert speed.speed(same_program, 2, processes) == found
 
 

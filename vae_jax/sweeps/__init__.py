@@ -1,4 +1,4 @@
-"""Sweeps: expand a product of overrides, plan the runs, schedule what is to do, execute it."""
+"""Sweeps: expand a product of overrides, or search; plan the runs, schedule what is to do, execute it."""
 
 from vae_jax.launch import Outcome
 from vae_jax.sweeps.execute import Executor, Place
@@ -6,6 +6,9 @@ from vae_jax.sweeps.executors import EXECUTORS, executor
 from vae_jax.sweeps.expand import expand
 from vae_jax.sweeps.plan import Planned, plan
 from vae_jax.sweeps.scheduling import Schedule, learn, schedule, settle
+from vae_jax.sweeps.search import ALGORITHMS, Job, Search, Settings
+from vae_jax.sweeps.space import Space, check_space, draw
 
-__all__ = ["EXECUTORS", "Executor", "Outcome", "Place", "Planned", "Schedule"]
-__all__ += ["executor", "expand", "learn", "plan", "schedule", "settle"]
+__all__ = ["ALGORITHMS", "EXECUTORS", "Executor", "Job", "Outcome", "Place", "Planned", "Schedule"]
+__all__ += ["Search", "Settings", "Space", "check_space", "draw", "executor", "expand", "learn", "plan"]
+__all__ += ["schedule", "settle"]

@@ -8,6 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import build, data, runs
+from vae_jax.budgets import budget
 from vae_jax.config import flatten
 from vae_jax.cost import Cost, cost
 from vae_jax.errors import DamagedError, UsageError
@@ -58,7 +59,7 @@ def _planned(config: ConfigDict, workdir: pathlib.Path) -> Planned:
     source = data.source(config.dataset)
     run = runs.find(workdir, config, source.sha256)
     price = cost(task, source.image_shape)
-    images = source.sizes[0] // config.batch_size * config.batch_size * config.num_epochs
+    images = source.sizes[0] // config.batch_size * config.batch_size * budget(config)
     return Planned(config, run, *_state(run), price, images * price.flops_per_image)
 
 

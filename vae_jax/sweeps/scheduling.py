@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from vae_jax import build, cost, data
+from vae_jax.budgets import budget
 from vae_jax.launch import Outcome
 from vae_jax.paths import locked, make_dir
 from vae_jax.sweeps import speed
@@ -189,7 +190,7 @@ def _populations(buckets: Sequence[Group], width: int, processes: int) -> list[P
 
 
 def _steps(entry: Planned) -> int:
-    return entry.config.num_epochs * _steps_per_epoch(entry.config)
+    return budget(entry.config) * _steps_per_epoch(entry.config)
 
 
 def _steps_per_epoch(config: ConfigDict) -> int:

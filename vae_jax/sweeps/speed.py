@@ -23,7 +23,10 @@ from vae_jax.paths import cache_dir, write_whole
 from vae_jax.sweeps.cores import as_text, cores, environments, from_text, most, pin, shares
 
 TRIAL_SECONDS = 0.5  # of one trial, roughly
-NO_PROGRAM = ("seed", "learning_rate", "beta", "kl_warmup_epochs", "num_epochs", "early_stopping_patience")
+NO_PROGRAM = (
+    *("seed", "learning_rate", "beta", "kl_warmup_epochs", "num_epochs", "stop_epoch"),
+    "early_stopping_patience",
+)
 
 
 @dataclasses.dataclass(frozen=True)
