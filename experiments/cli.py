@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pathlib
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import config as configs
+from vae_jax import distributed
 from vae_jax.check import check_fields
 from vae_jax.compilation import enable_cache
 from vae_jax.errors import UsageError, lookup
@@ -98,7 +100,10 @@ def run(command: Callable[[Sequence[str]], int]) -> None:
         code = 0
     except OSError as error:
         code = fail(f"{error.strerror}: '{error.filename}'" if error.filename else str(error), 1)
-    sys.exit(code)
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    sys.exit(distributed.end(code))
 
 
 def fail(message: str, code: int) -> int:

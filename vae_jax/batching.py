@@ -5,9 +5,18 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
 Outputs = TypeVar("Outputs")
 BATCH_SIZE = 500  # bounds the memory of an evaluation
+DATA = "data"  # the axis of a mesh along which a batch is split
+
+
+def split(batch: jax.Array) -> jax.Array:
+    """Returns the batch, its first axis split over the devices of the mesh in use, if there is one."""
+    if jax.sharding.get_abstract_mesh().empty:
+        return batch
+    return jax.lax.with_sharding_constraint(batch, PartitionSpec(DATA))
 
 
 def in_batches(
@@ -27,5 +36,5 @@ def in_batches(
     fill = [(0, steps * size - count)] + [(0, 0)] * (images_NxHxWxC.ndim - 1)
     batches = jnp.pad(images_NxHxWxC, fill).reshape(steps, size, *images_NxHxWxC.shape[1:])
     keys = jax.random.split(key, steps)
-    outputs = jax.lax.map(lambda batch: per_batch(*batch), (batches, keys))
+    outputs = jax.lax.map(lambda batch: per_batch(split(batch[0]), batch[1]), (batches, keys))
     return jax.tree.map(lambda x: x.reshape(steps * size, *x.shape[2:])[:count], outputs)

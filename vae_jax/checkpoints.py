@@ -25,7 +25,7 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 def save(path: pathlib.Path, tree: Any) -> None:
     """Writes `tree` at `path`, whole or not at all; UsageError where the folder cannot be made."""
-    arrays = {name: np.asarray(_without_keys(leaf)) for name, leaf in _named(tree).items()}
+    arrays = {name: np.asarray(without_keys(leaf)) for name, leaf in _named(tree).items()}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
@@ -45,7 +45,7 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     arrays, wanted = _arrays(content), _named(like)
     if {name: _form(leaf) for name, leaf in arrays.items()} != {n: _form(leaf) for n, leaf in wanted.items()}:
         raise UsageError(f"checkpoint '{path}' does not fit this version: delete its run and run again")
-    ordered = [_with_keys(leaf, arrays[name]) for name, leaf in wanted.items()]
+    ordered = [with_keys(leaf, arrays[name]) for name, leaf in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(like), ordered)
 
 
@@ -123,10 +123,10 @@ def _form(leaf: Any) -> tuple[Any, ...]:
     return leaf.shape, leaf.dtype
 
 
-def _without_keys(leaf: Any) -> Any:
+def without_keys(leaf: Any) -> Any:
     """Random keys, which NumPy does not know, as the numbers that they hold."""
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
-def _with_keys(like: Any, array: np.ndarray) -> Any:
+def with_keys(like: Any, array: np.ndarray) -> Any:
     return jax.random.wrap_key_data(array) if _is_key(like) else array

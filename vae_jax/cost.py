@@ -58,7 +58,7 @@ def state_bytes(task: Task, image_shape: tuple[int, int, int]) -> int:
 
 def memory_limit() -> int:
     """Returns the bytes of the device, or of the machine where the device is the CPU."""
-    stats = jax.devices()[0].memory_stats() or {}
+    stats = jax.local_devices()[0].memory_stats() or {}
     return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

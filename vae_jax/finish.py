@@ -22,19 +22,30 @@ from vae_jax.train import Task
 
 
 class Common(NamedTuple):
-    """What the runs of a population share; `task` is at the largest sizes among them."""
+    """What the runs of a population share; `task` is at the largest sizes among them.
+
+    Attributes:
+      images: on one device, as all is that evaluates.
+      devices: how many train each run.
+    """
 
     task: Task
     source: data.Source
     images: fit.Images
     sets: evaluate.Sets
+    devices: int
 
 
-def share(task: Task, dataset: data.Dataset) -> Common:
+def share(task: Task, dataset: data.Dataset, devices: int = 1) -> Common:
     """Returns `task` and what it needs of its data set, on the device."""
+    images, sets = train_images(task, dataset), evaluate.draw_sets(task.preprocess, dataset)
+    return Common(task, dataset.source, images, sets, devices)
+
+
+def train_images(task: Task, dataset: data.Dataset) -> fit.Images:
+    """Returns what `task` trains on, on the device."""
     valid = data.draw_once(task.preprocess, dataset.valid.images, "valid")
-    images = fit.Images(jnp.asarray(dataset.train.images), jnp.asarray(valid))
-    return Common(task, dataset.source, images, evaluate.draw_sets(task.preprocess, dataset))
+    return fit.Images(jnp.asarray(dataset.train.images), jnp.asarray(valid))
 
 
 def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, Any]:
@@ -61,6 +72,7 @@ def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, An
         "flops_per_image": price.flops_per_image,
         "epoch_seconds": _epoch_seconds(run),
         "seconds": attempt.seconds + time.perf_counter() - began,
+        "devices": common.devices,
         "data_fingerprint": common.source.sha256,
         **machine(),
     }
@@ -79,7 +91,7 @@ def machine() -> dict[str, Any]:
     """Returns the versions and the device that a result comes from."""
     versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax", "numpy")}
     own = {"python": sys.version.split()[0], "vae_jax": __version__}
-    return {"versions": own | versions, "device": jax.devices()[0].device_kind}
+    return {"versions": own | versions, "device": jax.local_devices()[0].device_kind}
 
 
 def _test_metrics(config: ConfigDict, common: Common, trained: dict[str, Any]) -> dict[str, float]:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from vae_jax import budgets, build, checkpoints, data, fit, pool, runs
+from vae_jax import budgets, build, checkpoints, data, devices, distributed, fit, pool, runs
 from vae_jax.attempt import Attempt
 from vae_jax.config import override
 from vae_jax.errors import UsageError
-from vae_jax.finish import Common, finish, machine, share, tidy
+from vae_jax.finish import Common, finish, machine, share, tidy, train_images
 from vae_jax.model import Autoencoder, variables
 from vae_jax.pool import Show
 from vae_jax.train import Task
@@ -37,7 +38,11 @@ class Outcome:
 
 
 def launch(
-    config: ConfigDict, workdir: pathlib.Path, manual_dir: pathlib.Path | None = None, show: Show = quiet
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    manual_dir: pathlib.Path | None = None,
+    show: Show = quiet,
+    mesh: Mesh | None = None,
 ) -> tuple[runs.Run, dict[str, Any]]:
     """Trains and evaluates the run of `config`, or goes on with it, or finds it done.
 
@@ -46,6 +51,8 @@ def launch(
       workdir: where the run's directory stands or is made.
       manual_dir: see `data.load`.
       show: called after each epoch with the run, the epoch and its metrics.
+      mesh: of the devices to train on, see `devices.mesh`. Where it spans several processes, this
+        is process 0, and the others `follow`.
 
     Returns:
       The run and the content of its result.json.
@@ -54,10 +61,23 @@ def launch(
       UsageError: a bad config, missing data, a directory that cannot be written or is damaged.
     """
     attempt = Attempt(config, workdir)
-    (outcome,) = launch_together([attempt], attempt.task, 1, attempt.run.checkpoints, manual_dir, show)
+    folder = attempt.run.checkpoints
+    (outcome,) = launch_together([attempt], attempt.task, 1, folder, manual_dir, show, mesh)
     if outcome.error is not None:
         raise outcome.error
     return outcome.run, outcome.result
+
+
+def follow(config: ConfigDict, manual_dir: pathlib.Path | None, mesh: Mesh) -> int:
+    """Trains along in a process other than the first; returns the exit code that process 0 tells."""
+    task = build.task(config)
+    images = train_images(task, load_dataset(config.dataset, manual_dir))
+    member = fit.Member(build.hyper(config), build.limits(config), fit.start(task, config.seed, images))
+    members, images = fit.repeat(member, 1), devices.place(images, mesh)
+    while (code := distributed.tell()) == distributed.GO:
+        devices.advance(task, images, members)
+    jax.distributed.shutdown()  # all has been told
+    return code
 
 
 def launch_together(
@@ -67,6 +87,7 @@ def launch_together(
     folder: pathlib.Path,
     manual_dir: pathlib.Path | None = None,
     show: Show = quiet,
+    mesh: Mesh | None = None,
 ) -> Iterator[Outcome]:
     """Trains and evaluates runs in one program, yielding each as it ends.
 
@@ -78,6 +99,7 @@ def launch_together(
       task: the program that they share: their own, at the largest sizes among them.
       width: how many train at once.
       folder: of the checkpoints of all of them together.
+      mesh: see `launch`.
 
     Raises:
       UsageError: missing data.
@@ -86,12 +108,13 @@ def launch_together(
     todo = [attempt for attempt in attempts if not attempt.result]
     if not todo:
         return
-    common = share(task, load_dataset(todo[0].config.dataset, manual_dir))
+    common = share(task, load_dataset(todo[0].config.dataset, manual_dir), mesh.size if mesh else 1)
+    images = devices.place(common.images, mesh)
     try:
         for attempt in [attempt for attempt in todo if attempt.trained]:
             todo.remove(attempt)
             yield _outcome(attempt, _reopened(attempt, common.images), common)
-        for attempt, ended in pool.train(task, attempts, common.images, width, folder, show) if todo else ():
+        for attempt, ended in pool.train(task, attempts, images, width, folder, show) if todo else ():
             ending = ended if isinstance(ended, UsageError) else _stored(attempt, ended)
             todo.remove(attempt)
             yield _outcome(attempt, ending, common)

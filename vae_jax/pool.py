@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import budgets, build, checkpoints, fit, padding
+from vae_jax import budgets, build, checkpoints, devices, fit, padding
 from vae_jax.attempt import Attempt
 from vae_jax.errors import UsageError
 from vae_jax.runs import Run
@@ -191,9 +191,9 @@ class Pool:
         while count > 2 and count >= 2 * len(slots):
             count //= 2
         if count == len(self.slots):
-            self.members, *told = fit.advance(self.task, self.images, self.members)
+            self.members, *told = devices.advance(self.task, self.images, self.members)
             return jax.tree.map(lambda leaf: leaf[slots], jax.device_get(told))
         chosen = np.resize(slots, count)  # a run that comes up twice is put back twice, the same
-        part, *told = fit.advance(self.task, self.images, fit.take(self.members, chosen))
+        part, *told = devices.advance(self.task, self.images, fit.take(self.members, chosen))
         self.members = fit.put(self.members, chosen, part)
         return jax.tree.map(lambda leaf: leaf[: len(slots)], jax.device_get(told))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from vae_jax.batching import in_batches
+from vae_jax.batching import in_batches, split
 from vae_jax.data import Preprocess
 from vae_jax.model import Autoencoder, variables
 from vae_jax.objectives import Loss, Metrics
@@ -118,7 +118,7 @@ def train_epoch(
     order = jax.random.permutation(step_keys(state)[2], count)[: steps * task.batch_size]
 
     def step(state, indices):
-        return train_step(task, hyper, state, pixels_NxHxWxC[indices])
+        return train_step(task, hyper, state, pixels_NxHxWxC[split(indices)])
 
     return jax.lax.scan(step, state, order.reshape(steps, task.batch_size))
 

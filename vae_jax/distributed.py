@@ -1,0 +1,128 @@
+"""Several processes, on one machine or many, that compute one run together.
+
+Process 0 is the only one that reads and writes the work directory, evaluates and reports. Before
+each epoch it tells the others to go on and sends them its state; at last, its exit code. So they
+agree on everything, know nothing of files, and end as it does.
+
+A process that dies takes the others with it: JAX's heartbeat, or the broken connection, ends them.
+The same commands then go on from the last checkpoint.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from vae_jax.checkpoints import with_keys, without_keys
+from vae_jax.errors import UsageError
+
+HEARTBEAT_SECONDS = 30  # without a sign of life from a process, the others end
+GO = -1  # no exit code
+
+
+def join(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    """Waits for the other processes, five minutes at most; before anything else is asked of JAX.
+
+    Args:
+      coordinator: HOST:PORT at which process 0 listens. All None: as a cluster says that JAX knows
+        (SLURM, Open MPI, Kubernetes, TPU).
+
+    Raises:
+      UsageError: no such cluster; numbers that do not fit together.
+    """
+    jax.config.update("jax_enable_preemption_service", False)  # it would hold SIGTERM up
+    seconds = {"heartbeat_timeout_seconds": HEARTBEAT_SECONDS, "shutdown_timeout_seconds": HEARTBEAT_SECONDS}
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id, **seconds)
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"cannot join the other processes: {error}") from None
+    if jax.process_index() > 0:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all, and process 0 decides
+
+
+def check_same(text: str) -> None:
+    """Raises UsageError, in all processes, where they do not have the same ASCII text of one length."""
+    if not jax.distributed.is_initialized():
+        return
+    from jax.experimental.multihost_utils import process_allgather
+
+    with in_step():
+        texts = process_allgather(np.frombuffer(text.encode(), np.uint8)).reshape(jax.process_count(), -1)
+    found = [bytes(row).decode() for row in texts]
+    if len(set(found)) > 1:
+        raise UsageError(f"the processes were given different runs: {', '.join(found)}")
+
+
+def tell(code: int = GO) -> int:
+    """Returns, in every process, the code that process 0 gives."""
+    with in_step():
+        return _tell(code)
+
+
+def from_first(tree: Any) -> Any:
+    """Returns, in every process, the arrays that process 0 has; the others give the shapes and types."""
+    if jax.process_count() == 1:
+        return tree
+    if jax.process_index() == 0:
+        _tell(GO)
+    numbers = _broadcast(jax.tree.map(lambda leaf: np.asarray(without_keys(leaf)), tree))
+    return jax.tree.map(with_keys, tree, numbers)
+
+
+def end(code: int) -> int:
+    """Returns the exit code of all processes, process 0's, once every one of them is here.
+
+    One that has to end while process 0 goes on ends at once with its own, and thereby all.
+    """
+    if not jax.distributed.is_initialized():
+        return code
+    told = tell(code)
+    if told == GO:
+        _leave(code)
+    jax.distributed.shutdown()
+    return told
+
+
+@contextlib.contextmanager
+def in_step() -> Iterator[None]:
+    """Around what all processes do together: Ctrl-C waits for its end, an error ends this process.
+
+    It ends at once, because Python's own way out would wait for the others, which wait for it.
+    """
+    if not jax.distributed.is_initialized():
+        yield
+        return
+    asked = []
+    handler = signal.signal(signal.SIGINT, lambda *_: asked.append(True))
+    try:
+        yield
+    except Exception as error:
+        print(
+            f"error: cannot go on with the other processes: {' '.join(str(error).split())}", file=sys.stderr
+        )
+        _leave(1)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if asked:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _tell(code: int) -> int:
+    return int(_broadcast(np.int32(code)))
+
+
+def _broadcast(tree: Any) -> Any:
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    return broadcast_one_to_all(tree)
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
