@@ -64,7 +64,7 @@ def execute(
     executor: str = AUTO,
     alone: bool = False,
 ) -> list[Outcome]:
-    """Runs a plan with a progress bar, prints a line for every run that fails, and a count.
+    """Runs a plan with a live view, prints a line for every run that fails, and a count.
 
     Args:
       executor: AUTO, or see `sweeps.executor`.
@@ -88,7 +88,7 @@ def execute(
         began = time.perf_counter()
         place = sweeps.Place(workdir, manual_dir)
         using = given or sweeps.executor(_cheapest(schedule), workdir)
-        with view.shown():
+        with view.shown(schedule.seconds):
             for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
                 end(outcome)
     counts = Counter(outcome.status for outcome in view.outcomes)

@@ -64,6 +64,8 @@ def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, An
         "data_fingerprint": common.source.sha256,
         **machine(),
     }
+    best = {"valid/best_loss": result["valid_loss"]}
+    attempt.conclude(result["epochs"], not diverged, metrics | best)
     run.finish(result)
     tidy(run)
     return result

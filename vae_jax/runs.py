@@ -77,18 +77,22 @@ class Run:
                 left_by_a_kill.unlink()
             yield
 
-    def is_held(self) -> bool:
-        """Whether a process trains it, as far as can be told from here: on another machine, by its traces."""
+    def holder(self) -> str:
+        """Returns the host and number of the process that trains it, or "" where none does.
+
+        As far as can be told from here: of a process on another machine, by its traces.
+        """
         try:
-            host, pid = (self.path / ".lock").read_text().split()
+            holder = (self.path / ".lock").read_text()
+            host, pid = holder.split()
             if host == socket.gethostname():
                 os.kill(int(pid), 0)
-                return True
-            return time.time() - (self.path / "metrics.jsonl").stat().st_mtime < 60
+                return holder
+            return holder if time.time() - (self.path / "metrics.jsonl").stat().st_mtime < 60 else ""
         except PermissionError:  # another user's process: it is there
-            return True
+            return holder
         except (OSError, ValueError):
-            return False
+            return ""
 
     def config(self) -> tuple[ConfigDict, str]:
         """Returns the config and the fingerprint of the data.
