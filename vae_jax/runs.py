@@ -52,6 +52,19 @@ class Run:
         """Whether its first file is in place: a kill can leave a directory without it."""
         return (self.path / "config.json").exists()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has a result, be it that it failed."""
+        return self.exists and (self.path / "result.json").exists()
+
+    def times(self) -> tuple[float, float]:
+        """Returns when a run that has ended began and ended, in seconds since 1970, as its files tell."""
+        return tuple((self.path / name).stat().st_mtime for name in ("config.json", "result.json"))
+
+    def digest(self) -> str:
+        """Returns a text that changes with the content of result.json."""
+        return self._read_json("result.json").get("digest", "")
+
     def create(self, text: str) -> None:
         """Makes the directory and its config.json, of which `text` is the content."""
         make_dir(self.path)
