@@ -79,7 +79,7 @@ def execute(
 def carry_out(
     planned: Sequence[Planned], place: sweeps.Place, executor: sweeps.Executor | None, alone: bool = False
 ) -> list[Outcome]:
-    """Runs a plan with a progress bar, prints a line for every run that fails, and a count.
+    """Runs a plan with a live view, prints a line for every run that fails, and a count.
 
     Args:
       executor: None for the one that costs least.
@@ -105,7 +105,7 @@ def carry_out(
     schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
     began = time.perf_counter()
     using = executor or sweeps.executor(_cheapest(schedule), workdir)
-    with view.shown():
+    with view.shown(schedule.seconds):
         for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
             end(outcome)
     counts = Counter(outcome.status for outcome in view.outcomes)

@@ -1,74 +1,159 @@
-"""What a sweep shows while it trains: a bar in a terminal, else a line now and then."""
+"""What a sweep shows while it trains: a live view in a terminal, else a line now and then."""
 
 import contextlib
 import math
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from experiments import cli
+from vae_jax import results
 from vae_jax.budgets import budget
 from vae_jax.runs import Run
 from vae_jax.sweeps import Outcome, Planned
 
 LINE_SECONDS = 30.0  # between two lines where there is no terminal
+ENDS = ("completed", "diverged", "failed")
 
 
-class View:
-    """Counts the epochs and the ends of a sweep's runs.
+class Best(NamedTuple):
+    """The lowest validation loss so far among runs whose losses can be compared."""
+
+    loss: float
+    run: Run
+
+
+class Tally:
+    """What is known of a sweep's runs.
 
     Attributes:
+      names: what tells each run from the others, by run id.
+      epochs: that each run is to make; for one that has ended, that it made.
+      running: epoch and metrics of the runs in training.
+      best: for each kind of loss (see `results.kind`).
+      planned_seconds: the estimate of the schedule, or NaN.
       outcomes: of the runs that have ended.
     """
 
     def __init__(self, planned: Sequence[Planned], names: Mapping[str, str]):
-        self._planned, self._names = planned, names
-        self._of = {entry.run.id: budget(entry.config) for entry in planned if not entry.over}
-        self._done: dict[str, int] = {}
-        self._best, self._best_id = math.inf, ""
-        self._began = self._told = time.monotonic()
+        self.names, self.count = names, len(planned)
+        todo = [entry for entry in planned if not entry.over]
+        self.epochs = {entry.run.id: budget(entry.config) for entry in todo}
+        self._kinds = {entry.run.id: results.kind(entry.fields) for entry in planned}
+        self._at = {entry.run.id: _epoch(entry) for entry in todo}
+        self.done, self.total = sum(self._at.values()), sum(self.epochs.values())
+        self.running: dict[str, tuple[int, Mapping[str, float]]] = {}
+        self.best: dict[tuple, Best] = {}
+        self.planned_seconds = math.nan
         self.outcomes: list[Outcome] = []
-
-    @contextlib.contextmanager
-    def shown(self) -> Iterator[None]:
-        """Draws the bar, where there is a terminal, as long as this lasts."""
-        with cli.progress_bar("sweep", self._total()) as self._bar:
-            yield
+        self._ends = Counter()
+        self._began, self._made = time.monotonic(), 0
+        self._first: tuple[float, int] | None = None
 
     def epoch(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Takes note of a run's epoch."""
-        self._done[run.id] = epoch
-        if (loss := metrics.get("valid/loss", math.inf)) < self._best:
-            self._best, self._best_id = loss, run.id
-        brief = f"best {self._best:.4g}" if self._best_id else ""
-        self._bar(self._counts(), sum(self._done.values()), self._total(), brief)
-        if not sys.stderr.isatty() and time.monotonic() - self._told > LINE_SECONDS:
-            self._told = time.monotonic()
-            told = [self._counts(), self._running(), self._left(), self._best_so_far()]
-            print(", ".join(filter(None, told)), file=sys.stderr, flush=True)
+        """Takes note of a run's epoch; called very often, so that nothing here counts all runs."""
+        advance = epoch - self._at[run.id]
+        self._at[run.id] = epoch
+        self.done += advance
+        self._made += max(advance, 1)  # a run that is resumed goes back to its checkpoint first
+        self._first = self._first or (time.monotonic(), self._made)
+        self.running[run.id] = (epoch, metrics)
+        self._offer(run, metrics.get("valid/loss"))
 
     def end(self, outcome: Outcome) -> None:
         """Takes note of a run's end: it makes no more epochs than it has made."""
         self.outcomes.append(outcome)
-        if outcome.run.id in self._of:
-            self._of[outcome.run.id] = self._done.get(outcome.run.id, 0)
+        self._ends[outcome.status] += 1
+        self.running.pop(outcome.run.id, None)
+        self._offer(outcome.run, outcome.result.get("valid_loss"))
+        if outcome.run.id in self.epochs:
+            self.total += self._at[outcome.run.id] - self.epochs[outcome.run.id]
+            self.epochs[outcome.run.id] = self._at[outcome.run.id]
 
-    def _total(self) -> int:
-        return sum(self._of.values())
+    def _offer(self, run: Run, loss: float | None) -> None:
+        kind = self._kinds[run.id]
+        lowest = self.best[kind].loss if kind in self.best else math.inf
+        if loss is not None and loss < lowest:
+            self.best[kind] = Best(loss, run)
 
-    def _counts(self) -> str:
-        counts = Counter(outcome.status for outcome in self.outcomes)
-        bad = "".join(f", {counts[status]} {status}" for status in ("diverged", "failed") if counts[status])
-        return f"{len(self.outcomes)}/{len(self._planned)} runs{bad}"
+    def counts(self) -> dict[str, int]:
+        """Returns how many runs have ended in each way, are running and are waiting."""
+        ends = {status: self._ends[status] for status in ENDS}
+        waiting = self.count - len(self.outcomes) - len(self.running)
+        return ends | {"running": len(self.running), "waiting": waiting}
 
-    def _running(self) -> str:
-        return f"{len(self._done.keys() - {outcome.run.id for outcome in self.outcomes})} running"
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
 
-    def _left(self) -> str:
-        done, total = sum(self._done.values()), self._total()
-        seconds = (time.monotonic() - self._began) * (total - done) / max(done, 1)
-        return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
+    def speed(self) -> float:
+        """Returns the epochs per second, all runs together, since the first one; NaN before the second."""
+        when, made = self._first or (math.nan, 0)
+        return (self._made - made) / (time.monotonic() - when) if self._made > made else math.nan
 
-    def _best_so_far(self) -> str:
-        return f"best valid {self._best:.5g} ({self._names[self._best_id]})" if self._best_id else ""
+    def seconds_left(self) -> float:
+        """Returns the seconds to train what is left at the speed so far; NaN where that is not known."""
+        return (self.total - self.done) / self.speed()
+
+
+class View:
+    """Shows the tally of a sweep."""
+
+    def __init__(self, planned: Sequence[Planned], names: Mapping[str, str]):
+        self.tally, self._lock = Tally(planned, names), threading.Lock()
+        self._told = time.monotonic()
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of the runs that have ended."""
+        return self.tally.outcomes
+
+    @contextlib.contextmanager
+    def shown(self, planned_seconds: float = math.nan) -> Iterator[None]:
+        """Draws the view, where there is a terminal, as long as this lasts."""
+        self.tally.planned_seconds = planned_seconds
+        if not sys.stderr.isatty():
+            yield
+            return
+        from experiments.live import drawn
+
+        with drawn(self.tally, self._lock):
+            yield
+
+    def epoch(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Takes note of a run's epoch."""
+        with self._lock:
+            self.tally.epoch(run, epoch, metrics)
+        if time.monotonic() - self._told > LINE_SECONDS and not sys.stderr.isatty():
+            self._told = time.monotonic()
+            print(line(self.tally), file=sys.stderr, flush=True)
+
+    def end(self, outcome: Outcome) -> None:
+        """Takes note of a run's end."""
+        with self._lock:
+            self.tally.end(outcome)
+
+
+def line(tally: Tally) -> str:
+    """Returns '2/3 runs, 1 diverged, 1 running, 15/21 epochs, about 20 s left, best valid 5 (seed=1)'."""
+    counts = tally.counts()
+    told = [f"{len(tally.outcomes)}/{tally.count} runs"]
+    told += [f"{counts[status]} {status}" for status in ("diverged", "failed") if counts[status]]
+    told += [f"{counts['running']} running", f"{tally.done}/{tally.total} epochs"]
+    told += [f"about {duration(tally.seconds_left())} left"] if not math.isnan(tally.speed()) else []
+    told += [f"best valid {best.loss:.5g} ({tally.names[best.run.id]})" for best in tally.best.values()]
+    return ", ".join(told)
+
+
+def duration(seconds: float) -> str:
+    """Returns '45 s', '12 min' or '3.5 h'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _epoch(entry: Planned) -> int:
+    """Returns how far a run is that was begun before."""
+    last = entry.run.last_metrics() if entry.state == "started" else None
+    return last["epoch"] if last else 0

@@ -8,7 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import budgets, build, checkpoints, data, runs
-from vae_jax.config import resolved_json
+from vae_jax.config import flatten, resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.runs import Run
 from vae_jax.train import Task
@@ -62,7 +62,7 @@ class Attempt:
             if earlier:
                 self.run.copy_metrics(earlier)
             lines = self.run.rewind_metrics(epoch)
-            self._events = opening.enter_context(_events(self.run, lines))
+            self._events = opening.enter_context(_events(self.run, self.config, lines))
             self._held = opening.pop_all()
         self.begun = True
         self.seconds = lines[-1]["seconds"] if lines else 0.0
@@ -77,6 +77,11 @@ class Attempt:
     def draw(self, epoch: int, images: dict[str, Any]) -> None:
         """Writes images HxWxC in [0, 1] for TensorBoard."""
         self._events.write_images(epoch, images)
+
+    def conclude(self, epoch: int, completed: bool, metrics: dict[str, float | None]) -> None:
+        """Writes for TensorBoard how the run ended, and the metrics that it ended with."""
+        self._events.write(epoch, metrics)
+        self._events.end(completed)
 
     def sync(self) -> None:
         """Brings what is written to the disk, before a checkpoint relies on it."""
@@ -101,11 +106,12 @@ def _result(run: Run) -> tuple[dict[str, Any] | None, UsageError | None]:
         return None, error
 
 
-def _events(run: Run, lines: list[dict[str, Any]]) -> Any:
-    """Returns a writer of events that has written the epochs so far."""
+def _events(run: Run, config: ConfigDict, lines: list[dict[str, Any]]) -> Any:
+    """Returns a writer of events that has written the config and the epochs so far."""
     from vae_jax.tensorboard import EventWriter  # 0.2 s: only where something is trained
 
     writer = EventWriter(run.path)
+    writer.begin(flatten(config))
     for line in lines:
         writer.write(line["epoch"], {name: value for name, value in line.items() if "/" in name})
     return writer

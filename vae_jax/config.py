@@ -72,7 +72,12 @@ def run_ids(config: ConfigDict, fingerprint: str, name: str, values: Iterable[in
 
 def resolved_json(config: ConfigDict, fingerprint: str) -> str:
     """Returns the text of config.json: every field, and the fingerprint of the data."""
-    return json.dumps(config.to_dict() | {"data_fingerprint": fingerprint}, sort_keys=True, indent=1)
+    return canonical(config.to_dict() | {"data_fingerprint": fingerprint})
+
+
+def canonical(fields: Mapping[str, Any]) -> str:
+    """Returns the one text that such fields have, whose hash names their run."""
+    return json.dumps(fields, sort_keys=True, indent=1)
 
 
 def read_json(text: str) -> tuple[ConfigDict, str]:

@@ -76,6 +76,8 @@ def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, An
         "data_fingerprint": common.source.sha256,
         **machine(),
     }
+    best = {"valid/best_loss": result["valid_loss"]}
+    attempt.conclude(result["epochs"], not diverged, metrics | best)
     attempt.sync()  # the result vouches for the events too
     run.finish(result)
     tidy(run)

@@ -170,6 +170,7 @@ def _failure(attempt: Attempt, error: Exception) -> Outcome:
         with contextlib.suppress(OSError):  # a full disk: the error itself says more
             told = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
             attempt.run.finish({"status": "failed"} | told | machine())
+            attempt.conclude(0, False, {})
     attempt.end()
     return Outcome(attempt.run, "failed", {}, error)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ COSTS = {
     "best_epoch": "epoch of the best validation loss",
     "valid_loss": "best validation loss",
 }
+
+# Fields whose values say what a loss is: losses of runs that differ in one are not comparable.
+KIND = ("dataset", "binarize", "objective", "likelihood", "beta")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +101,11 @@ def _as_json(row: Row) -> dict[str, Any]:
 def _from_json(run: Run, content: dict[str, Any]) -> Row:
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in content["fields"].items()}
     return Row(run, **content | {"fields": fields})
+
+
+def kind(fields: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Returns what two flattened configs agree in if their validation losses can be compared."""
+    return tuple(fields[name] for name in KIND)
 
 
 def select(rows: Sequence[Row], **fields: Any) -> list[Row]:

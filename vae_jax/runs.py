@@ -55,6 +55,19 @@ class Run:
         """Whether its first file is in place: a kill can leave a directory without it."""
         return (self.path / "config.json").exists()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has a result, be it that it failed."""
+        return self.exists and (self.path / "result.json").exists()
+
+    def times(self) -> tuple[float, float]:
+        """Returns when a run that has ended began and ended, in seconds since 1970, as its files tell."""
+        return tuple((self.path / name).stat().st_mtime for name in ("config.json", "result.json"))
+
+    def digest(self) -> str:
+        """Returns a text that changes with the content of result.json."""
+        return self._read_json("result.json").get("digest", "")
+
     def create(self, text: str) -> None:
         """Makes the directory and its config.json, of which `text` is the content."""
         make_dir(self.path)
@@ -80,18 +93,22 @@ class Run:
                 left_by_a_kill.unlink()
             yield
 
-    def is_held(self) -> bool:
-        """Whether a process trains it, as far as can be told from here: on another machine, by its traces."""
+    def holder(self) -> str:
+        """Returns the host and number of the process that trains it, or "" where none does.
+
+        As far as can be told from here: of a process on another machine, by its traces.
+        """
         try:
-            host, pid = (self.path / ".lock").read_text().split()
+            holder = (self.path / ".lock").read_text()
+            host, pid = holder.split()
             if host == socket.gethostname():
                 os.kill(int(pid), 0)
-                return True
-            return time.time() - (self.path / "metrics.jsonl").stat().st_mtime < 60
+                return holder
+            return holder if time.time() - (self.path / "metrics.jsonl").stat().st_mtime < 60 else ""
         except PermissionError:  # another user's process: it is there
-            return True
+            return holder
         except (OSError, ValueError):
-            return False
+            return ""
 
     def config(self) -> tuple[ConfigDict, str]:
         """Returns the config and the fingerprint of the data.

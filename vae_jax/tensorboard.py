@@ -1,15 +1,27 @@
-"""TensorBoard event files, written with tensorboardX: no TensorFlow."""
+"""TensorBoard event files, written with tensorboardX: no TensorFlow.
+
+Its HParams page takes a run from two records in the run's own file: one of the config when the
+run begins, one of the status when it ends. Which fields differ, and which metrics there are, the
+page finds out by itself from all runs under its --logdir.
+"""
 
 import math
 import pathlib
 import time
+from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.api_pb2 import Status
 from tensorboardX.proto.event_pb2 import Event
-from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.summary import image as image_summary
+
+HPARAMS = "hparams"  # the plugin's name, and its tags are fixed as well
+BEGUN, ENDED = "_hparams_/session_start_info", "_hparams_/session_end_info"
 
 
 class EventWriter:
@@ -34,9 +46,27 @@ class EventWriter:
         for name, image in images.items():
             self._write(epoch, image_summary(name, image, dataformats="HWC"))
 
+    def begin(self, fields: Mapping[str, Any]) -> None:
+        """Tells the HParams page of the run: its flattened config."""
+        told = SessionStartInfo(start_time_secs=time.time())
+        for name, value in fields.items():
+            kind = {bool: "bool_value", int: "number_value", float: "number_value"}.get(type(value))
+            setattr(told.hparams[name], kind or "string_value", value if kind else str(value))
+        self._write_hparams(BEGUN, HParamsPluginData(session_start_info=told))
+
+    def end(self, completed: bool) -> None:
+        """Tells the HParams page how the run ended; until then it has the run as of unknown status."""
+        status = Status.Value("STATUS_SUCCESS" if completed else "STATUS_FAILURE")
+        told = SessionEndInfo(status=status, end_time_secs=time.time())
+        self._write_hparams(ENDED, HParamsPluginData(session_end_info=told))
+
     def flush(self) -> None:
         """Brings everything written so far to the disk."""
         self._writer.flush()
+
+    def _write_hparams(self, tag: str, content: HParamsPluginData) -> None:
+        plugin = SummaryMetadata.PluginData(plugin_name=HPARAMS, content=content.SerializeToString())
+        self._write(0, Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin))]))
 
     def _write(self, epoch: int, summary: Summary) -> None:
         self._writer.write_event(Event(wall_time=time.time(), step=epoch, summary=summary))

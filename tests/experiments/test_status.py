@@ -103,9 +103,9 @@ HOLDERS = {
 def test_who_holds_a_run_is_read_from_its_lock(tmp_path, who):
     holder, held = HOLDERS[who]
     run = begun(tmp_path, 0, 1.0)
-    assert not run.is_held()
+    assert not run.holder()
     (run.path / ".lock").write_text(holder)
-    assert run.is_held() == held
+    assert bool(run.holder()) == held
 
 
 def test_process_that_is_gone_holds_nothing(tmp_path):
@@ -115,6 +115,6 @@ def test_process_that_is_gone_holds_nothing(tmp_path):
         os._exit(0)
     os.waitpid(child, 0)
     (run.path / ".lock").write_text(f"{socket.gethostname()} {child}")
-    assert not run.is_held()
+    assert not run.holder()
     with run.lock():
-        assert run.is_held()
+        assert run.holder()

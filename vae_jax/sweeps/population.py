@@ -13,12 +13,13 @@ import json
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from vae_jax import build, data
 from vae_jax.attempt import Attempt
-from vae_jax.config import hash_text, override, read_json, resolved_json, run_id
+from vae_jax.config import canonical, hash_text, override, read_json, resolved_json, run_id
 from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome, launch_together, quiet
 from vae_jax.paths import locked, make_dir, write_whole
@@ -105,6 +106,19 @@ def read(path: pathlib.Path) -> Population:
     content = json.loads(text)
     configs = [read_json(json.dumps(fields))[0] for fields in content["configs"]]
     return Population(tuple(configs), tuple(content["sizes"]), content["width"])
+
+
+def planned(workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Returns the content of config.json for every run of the populations that are not finished, by run id.
+
+    Quick, for thousands: no config is built or checked.
+    """
+    found = {}
+    for path in (workdir / FOLDER).glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            contents = json.loads(path.read_text())["configs"]
+            found |= {hash_text(canonical(content))[:12]: content for content in contents}
+    return found
 
 
 def unfinished(workdir: pathlib.Path) -> list[Population]:

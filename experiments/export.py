@@ -1,0 +1,51 @@
+"""Export finished runs to MLflow: a SQLite file, or a server.
+
+    pip install -e .[mlflow]
+    python -m experiments.export results --mlflow=sqlite:///mlflow.db
+    python -m experiments.export results --mlflow=http://127.0.0.1:5000 --experiment=digits --artifacts
+
+Every finished run of the directories once: parameters (the config), metrics of every epoch and of
+the end, status, times, versions. A run that is there already is left alone; one that has been
+tried again since takes the place of the earlier. Look at it by `mlflow ui` of the full package.
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+from experiments import cli
+from vae_jax.errors import UsageError
+from vae_jax.runs import Run, all_runs
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = cli.parser(__doc__)
+    parser.add_argument("dirs", type=pathlib.Path, nargs="+", metavar="DIR", help="work directory of runs")
+    parser.add_argument("--mlflow", required=True, metavar="URI", help="sqlite:///FILE or http(s)://SERVER")
+    parser.add_argument("--experiment", default="vae_jax", help="MLflow's experiment; made if need be")
+    parser.add_argument("--artifacts", action="store_true", help="also config.json and result.json")
+    arguments = parser.parse(argv, overridable=False)
+    runs = finished(arguments.dirs)
+    if not runs:
+        raise UsageError(f"nothing to export: no finished run in {', '.join(map(str, arguments.dirs))}")
+
+    from experiments.mlflow_store import Store  # some seconds
+
+    store = Store(arguments.mlflow, arguments.experiment)
+    new = sum(store.put(run, arguments.artifacts) for run in runs)
+    told = f"{new} exported" + (f", {len(runs) - new} were there already" if new < len(runs) else "")
+    print(f"{len(runs)} finished runs: {told}: experiment '{arguments.experiment}' of {arguments.mlflow}")
+    return 0
+
+
+def finished(workdirs: Sequence[pathlib.Path]) -> list[Run]:
+    """Returns the runs that have ended, each once, those that failed among them.
+
+    Raises:
+      UsageError: a directory that is not there.
+    """
+    runs = {run.id: run for workdir in workdirs for run in all_runs(workdir) if run.ended}
+    return list(runs.values())
+
+
+if __name__ == "__main__":
+    cli.run(main)
