@@ -1,0 +1,68 @@
+/* Metrics of the chosen runs, epoch by epoch. */
+
+const CURVES = 60; // that are drawn at once
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
+
+class Curves {
+  constructor() {
+    const names = new Set(Object.values(page.curves).flatMap((curve) => Object.keys(curve)));
+    this.axes = ["epoch", "seconds"].filter((name) => names.has(name));
+    this.metrics = [...names].filter((name) => !this.axes.includes(name));
+    this.metrics.sort((a, b) => b.startsWith("valid/") - a.startsWith("valid/"));
+    this.ids = [];
+  }
+
+  draw(runs) {
+    this.runs = runs;
+    if (!this.metrics.length) {
+      add("curves", make("p", { class: "muted" }, "No run has finished an epoch yet."));
+      return;
+    }
+    const same = (name) => [name, name];
+    const update = () => this.update();
+    const [metricLabel, metric] = menu("metric", this.metrics.map(same), update);
+    const [axisLabel, axis] = menu("against", this.axes.map(same), update);
+    this.metric = metric;
+    this.axis = axis;
+    this.log = make("input", { type: "checkbox", change: update });
+    this.note = make("p", { class: "muted", role: "status" });
+    this.chart = make("div", { id: "curve-chart", role: "img", "aria-label": "Curves of the chosen runs" });
+    const controls = make("div", { class: "controls" }, metricLabel, axisLabel);
+    controls.append(make("label", {}, this.log, "logarithmic"));
+    add("curves", controls, this.note, this.chart);
+    onScheme(update);
+  }
+
+  show(ids) {
+    this.ids = ids.filter((id) => page.curves[id]);
+    if (this.chart) this.update();
+  }
+
+  update() {
+    const ids = this.ids.slice(0, CURVES);
+    const left = this.ids.length - ids.length;
+    const more = left ? ` The first ${CURVES} of ${this.ids.length} are drawn.` : "";
+    this.note.textContent = "Tick runs in the table above to compare their curves." + more;
+    const traces = ids.map((id, index) => this.trace(id, index));
+    const legend = { orientation: "h", y: -0.18, yanchor: "top", font: { size: 11 } };
+    const margin = { l: 60, r: 10, t: 10, b: 50 };
+    const yaxis = { type: this.log.checked ? "log" : "linear", automargin: true };
+    const changes = { margin, legend, yaxis, showlegend: true, hovermode: "closest" };
+    Plotly.react(this.chart, traces, layout(changes, this.axis.value, this.metric.value), CONFIG);
+  }
+
+  trace(id, index) {
+    const curve = page.curves[id];
+    return {
+      x: curve[this.axis.value],
+      y: curve[this.metric.value] || [],
+      name: plotlyText(this.runs.label(id)),
+      mode: curve.epoch.length > 1 ? "lines" : "markers",
+      line: {
+        color: page.colors[index % page.colors.length],
+        dash: DASHES[Math.floor(index / page.colors.length) % DASHES.length],
+        width: 1.8,
+      },
+    };
+  }
+}

@@ -1,0 +1,182 @@
+/* The table of runs: sorted by any column, filtered by words, conditions and menus. */
+
+const LIMIT = 500; // rows that are drawn at once
+const CONDITION = /^([^\s<>=!]+)(<=|>=|!=|=|<|>)(.*)$/;
+const COMPARE = {
+  "<": (a, b) => a < b,
+  ">": (a, b) => a > b,
+  "<=": (a, b) => a <= b,
+  ">=": (a, b) => a >= b,
+};
+
+/** Returns whether a run fits a query: words, and conditions such as latent_size=2 or test/mse<0.02. */
+function matcher(query) {
+  const tests = query.split(/\s+/).filter(Boolean).map((word) => {
+    const parts = CONDITION.exec(word);
+    if (!parts) return (run) => Object.values(run).some((value) => holds(value, word));
+    const [, name, sign, wanted] = parts;
+    if (COMPARE[sign])
+      return (run) => typeof run[name] === "number" && wanted !== "" && COMPARE[sign](run[name], Number(wanted));
+    const values = wanted.split("|");
+    return (run) => name in run && values.includes(String(run[name])) === (sign === "=");
+  });
+  return (run) => tests.every((test) => test(run));
+}
+
+function holds(value, word) {
+  return String(value).toLowerCase().includes(word.toLowerCase());
+}
+
+/** Numbers by size, then text; what is missing comes last in either direction. */
+function compare(a, b, sign) {
+  const missing = [a, b].map((value) => value === null || value === undefined);
+  if (missing[0] || missing[1]) return missing[0] - missing[1];
+  if (typeof a === "number" && typeof b === "number") return sign * (a - b);
+  return sign * String(a).localeCompare(String(b), undefined, { numeric: true });
+}
+
+class Runs {
+  constructor(changed) {
+    this.changed = changed;
+    this.rows = page.table.rows;
+    this.byId = new Map(this.rows.map((run) => [run.id, run]));
+    this.fields = Object.keys(page.table.fields).filter((name) => this.values(name).length > 1);
+    this.columns = ["id", "status", ...this.fields, ...Object.keys(page.table.metrics)];
+    this.chosen = new Set();
+    this.picked = {};
+    this.sort = { column: "id", sign: 1 };
+    this.draw();
+  }
+
+  values(name) {
+    return [...new Set(this.rows.map((run) => run[name]))].sort((a, b) => compare(a, b, 1));
+  }
+
+  /** What tells this run from the others: its fields that differ. */
+  label(id) {
+    const run = this.byId.get(id);
+    const parts = this.fields.map((name) => `${name}=${shown(run[name])}`);
+    return parts.join(" ") || id;
+  }
+
+  draw() {
+    const hint = "words, or latent_size=2 test/mse<0.02 status!=completed";
+    this.query = make("input", { type: "search", id: "query", placeholder: hint, "aria-label": "Filter runs" });
+    this.query.addEventListener("input", () => this.update());
+    this.count = make("span", { class: "muted", role: "status" });
+    const all = make("button", { type: "button", click: () => this.choose(this.found.map((run) => run.id)) });
+    all.append("Curves of these");
+    const none = make("button", { type: "button", click: () => this.choose([]) }, "Of none");
+    this.body = make("tbody");
+    this.heads = this.columns.map((name) => this.head(name));
+    const corner = make("th", { scope: "col" }, "curve");
+    const table = make("table", {}, make("thead", {}, make("tr", {}, corner, ...this.heads)), this.body);
+    const scroll = { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" };
+    const controls = make("div", { class: "controls" }, this.query, all, none, this.count);
+    add("runs", ...this.differences(), controls, make("div", scroll, table));
+    this.update();
+  }
+
+  differences() {
+    const together = Object.entries(page.table.fields).filter(([, others]) => others.length);
+    const notes = together.map(([name, others]) => `${name} (and with it ${others.join(", ")})`);
+    const differ = this.fields.length ? this.fields.join(", ") : "nothing";
+    const told = [make("p", {}, `The configs differ in ${differ}.`)];
+    if (notes.length) told.push(make("p", { class: "muted" }, `These vary together: ${notes.join("; ")}.`));
+    const same = Object.entries(page.table.same).map(([name, value]) => `${name} = ${shown(value)}`);
+    const summary = make("summary", {}, "What is the same in all of them");
+    told.push(make("details", { class: "muted" }, summary, make("p", {}, same.join(", "))), make("p"));
+    return told;
+  }
+
+  head(name) {
+    const title = page.table.metrics[name] || name;
+    const button = make("button", { type: "button", title: "Sort by " + title, click: () => this.sortBy(name) }, name);
+    const head = make("th", { scope: "col", class: this.isNumber(name) ? "number" : "" }, button);
+    const values = this.fields.includes(name) || name === "status" ? this.values(name) : [];
+    if (values.length > 1 && values.length <= 20) {
+      const options = values.map((value, index) => make("option", { value: index }, shown(value)));
+      const select = make("select", { "aria-label": "Only " + name }, make("option", { value: "" }, "any"), ...options);
+      select.addEventListener("change", () => {
+        this.picked[name] = select.value === "" ? undefined : { value: values[select.value] };
+        this.update();
+      });
+      head.append(select);
+    }
+    return head;
+  }
+
+  isNumber(name) {
+    return this.rows.some((run) => typeof run[name] === "number");
+  }
+
+  sortBy(column) {
+    this.sort = { column, sign: this.sort.column === column ? -this.sort.sign : 1 };
+    this.update();
+  }
+
+  /** Filters, sorts and draws the rows anew. */
+  update() {
+    const fits = matcher(this.query.value);
+    const picked = Object.entries(this.picked).filter(([, one]) => one);
+    const { column, sign } = this.sort;
+    this.found = this.rows
+      .filter((run) => fits(run) && picked.every(([name, one]) => run[name] === one.value))
+      .sort((a, b) => compare(a[column], b[column], sign));
+    this.body.replaceChildren(...this.found.slice(0, LIMIT).map((run) => this.row(run)));
+    const more = this.found.length > LIMIT ? `, the first ${LIMIT} shown` : "";
+    this.count.textContent = `${this.found.length} of ${this.rows.length} runs${more}`;
+    this.heads.forEach((head, index) => {
+      const order = sign > 0 ? "ascending" : "descending";
+      head.setAttribute("aria-sort", this.columns[index] === column ? order : "none");
+    });
+  }
+
+  row(run) {
+    const label = "Curve of run " + run.id;
+    const box = make("input", { type: "checkbox", "aria-label": label, checked: this.chosen.has(run.id) });
+    const cells = this.columns.map((name) => this.cell(name, run[name]));
+    const toggle = (event) => {
+      const chosen = new Set(this.chosen);
+      if (!chosen.delete(run.id)) chosen.add(run.id);
+      if (event.target !== box) box.checked = chosen.has(run.id);
+      event.currentTarget.classList.toggle("chosen", chosen.has(run.id));
+      this.chosen = chosen;
+      this.changed([...chosen]);
+    };
+    const kind = this.chosen.has(run.id) ? "chosen" : "";
+    return make("tr", { id: "run-" + run.id, class: kind, click: toggle }, make("td", {}, box), ...cells);
+  }
+
+  cell(name, value) {
+    const kind = name === "id" ? "id" : typeof value === "number" ? "number" : "";
+    return make("td", { class: kind, title: String(value ?? "") }, shown(value));
+  }
+
+  /** Chooses the runs whose curves are drawn. */
+  choose(ids) {
+    this.chosen = new Set(ids);
+    this.update();
+    this.changed(ids);
+  }
+
+  /** Filters down to some runs and goes to the table. */
+  only(ids) {
+    this.clear("id=" + ids.join("|"));
+    document.getElementById("runs").scrollIntoView();
+  }
+
+  /** Goes to the row of one run. */
+  reveal(id) {
+    this.clear("");
+    if (!document.getElementById("run-" + id)) this.clear("id=" + id);
+    location.hash = "run-" + id;
+  }
+
+  clear(query) {
+    this.picked = {};
+    for (const head of this.heads) for (const select of head.querySelectorAll("select")) select.value = "";
+    this.query.value = query;
+    this.update();
+  }
+}
