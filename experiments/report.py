@@ -38,7 +38,7 @@ def write(
     explore: Sequence[str] = (),
     manual_dir: pathlib.Path | None = None,
 ) -> None:
-    """Writes the page of `workdir` and prints its path; the figures of `studies` stand with their questions."""
+    """Writes the page of `workdir` and prints its path; `studies` give their figures a question."""
     questions = {name: study.__doc__.split("\n\n")[0] for name, study in studies.items()}
     path = page.write(workdir, questions, explore, manual_dir)
     print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")

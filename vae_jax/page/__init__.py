@@ -16,7 +16,7 @@ from vae_jax.page.collect import collect
 from vae_jax.paths import write_whole
 
 NAME = "report.html"
-SCRIPTS = ("elements", "decoder", "charts", "claims", "runs", "curves", "explorer", "main")
+SCRIPTS = ("elements", "decoder", "charts", "claims", "runs", "curves", "pictures", "explorer", "main")
 
 
 def write(

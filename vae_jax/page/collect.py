@@ -79,7 +79,8 @@ def _table(rows: Sequence[Row]) -> dict[str, Any]:
     """
     configs = [{n: v for n, v in row.fields.items() if n != "data_fingerprint"} for row in rows]
     names = differing(configs)
-    varying = results.together(rows, [*(n for n in LEADING if n in names), *names])
+    ordered = dict.fromkeys([*(n for n in LEADING if n in names), *names])
+    varying = results.together(rows, list(ordered))
     numbers = {name for row in rows for name in row.numbers}
     labels = {name: label for name, label in (METRICS | COSTS).items() if name in numbers}
     samples = "/".join(sorted({str(row.iwae_samples) for row in rows if row.iwae_samples}))

@@ -1,7 +1,13 @@
 /* Metrics of the chosen runs, epoch by epoch. */
 
 const CURVES = 60; // that are drawn at once
+const NAMES = 200; // pixels for the names of all curves, which scroll if they need more
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
+
+/** The colour of a curve by its place among those that are drawn. */
+function curveColor(index) {
+  return page.colors[index % page.colors.length];
+}
 
 class Curves {
   constructor() {
@@ -44,9 +50,11 @@ class Curves {
     const more = left ? ` The first ${CURVES} of ${this.ids.length} are drawn.` : "";
     this.note.textContent = "Tick runs in the table above to compare their curves." + more;
     const traces = ids.map((id, index) => this.trace(id, index));
-    const legend = { orientation: "h", y: -0.18, yanchor: "top", font: { size: 11 } };
-    const margin = { l: 60, r: 10, t: 10, b: 50 };
+    const names = Math.min(19 * ids.length + 10, NAMES);
+    const legend = { x: 0, y: 0, yref: "container", yanchor: "bottom", maxheight: names, font: { size: 11 } };
+    const margin = { l: 60, r: 10, t: 10, b: names + 55 };
     const yaxis = { type: this.log.checked ? "log" : "linear", automargin: true };
+    this.chart.style.height = `${margin.b + 330}px`;
     const changes = { margin, legend, yaxis, showlegend: true, hovermode: "closest" };
     Plotly.react(this.chart, traces, layout(changes, this.axis.value, this.metric.value), CONFIG);
   }
@@ -56,10 +64,10 @@ class Curves {
     return {
       x: curve[this.axis.value],
       y: curve[this.metric.value] || [],
-      name: plotlyText(this.runs.label(id)),
+      name: plotlyText(this.runs.label(id, this.ids)),
       mode: curve.epoch.length > 1 ? "lines" : "markers",
       line: {
-        color: page.colors[index % page.colors.length],
+        color: curveColor(index),
         dash: DASHES[Math.floor(index / page.colors.length) % DASHES.length],
         width: 1.8,
       },

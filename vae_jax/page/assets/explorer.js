@@ -1,7 +1,7 @@
 /* The latent explorer: a map of test codes; wherever the pointer is, the decoder draws its image. */
 
 const SLIDERS = 12; // dimensions beside the two of the map
-const MARGIN = { l: 48, r: 8, t: 8, b: 44 };
+const MARGIN = { l: 52, r: 8, t: 8, b: 44 };
 const STEP = 0.02; // of the map's width, for an arrow key
 
 class Explorer {
@@ -27,8 +27,11 @@ class Explorer {
     const pictures = make("div", { class: "pictures" }, this.decoded.element, this.nearest.element);
     this.take = make("button", { type: "button", click: () => this.goTo(this.near) }, "Go to the nearest test image");
     this.sliders = make("div", { class: "sliders" });
-    const help = "Move the pointer over the map, touch it, or use the arrow keys: the decoder draws what it makes of that code.";
-    add("latent-space", make("p", {}, help), make("div", { class: "controls" }, label, this.take));
+    this.legend = make("ul", { class: "legend", "aria-label": "Classes" });
+    const help =
+      "Every dot is a test image, by its code and its class. Move the pointer over the map, touch it, or " +
+      "use the arrow keys: the decoder, which runs in this page, draws what it makes of the code there.";
+    add("latent-space", make("p", {}, help), make("div", { class: "controls" }, label, this.take), this.legend);
     add("latent-space", make("div", { class: "explorer" }, map, pictures), this.sliders);
     this.listen();
     this.show(models[0]);
@@ -49,7 +52,7 @@ class Explorer {
     this.images = page.explorer.images[model.images];
     this.pixels = this.images.bytes ||= bytes(this.images.pixels);
     this.codes = model.values ||= floats(model.codes);
-    this.decode = model.run_decoder ||= decoder(model.decoder);
+    this.decode = model.decode ||= decoder(model.decoder);
     this.size = model.order.length;
     this.axes = this.size > 1 ? model.order.slice(0, 2).sort((a, b) => a - b) : [0, 0];
     this.range = this.axes.map((axis) => this.span(axis, 0.06));
@@ -70,13 +73,16 @@ class Explorer {
     const traces = classes.map((name, label) => {
       const members = labels.flatMap((one, index) => (one === label ? [index] : []));
       const [x, y] = this.axes.map((axis) => members.map((index) => this.codes[index * this.size + axis]));
-      const marker = { size: 5, opacity: 0.7, color: page.colors[label % page.colors.length] };
+      const marker = { size: 5, opacity: 0.7, color: classColor(label) };
       return { x, y, name: plotlyText(name), mode: "markers", marker, hoverinfo: "skip" };
     });
+    const entries = classes.map((name, label) => {
+      return make("li", {}, make("span", { class: "dot", style: `background: ${classColor(label)}` }), name);
+    });
+    this.legend.replaceChildren(...entries);
     const [x, y] = this.axes.map((axis) => `latent dimension ${axis + 1}`);
     const [xaxis, yaxis] = this.range.map((range) => ({ range, fixedrange: true, zeroline: false }));
-    const legend = { x: 1, xanchor: "right", y: 1, bgcolor: "rgba(0,0,0,0)", itemsizing: "constant" };
-    const changes = { margin: MARGIN, xaxis, yaxis, dragmode: false, showlegend: true, legend };
+    const changes = { margin: MARGIN, xaxis, yaxis, dragmode: false, showlegend: false };
     Plotly.react(this.chart, traces, layout(changes, x, y), CONFIG);
   }
 
@@ -94,7 +100,7 @@ class Explorer {
     });
     const left = this.size - new Set(this.axes).size - others.length;
     const note = left ? [make("p", { class: "muted" }, `The ${left} least active dimensions stay as they are.`)] : [];
-    const title = others.length ? [make("h3", { style: "grid-column: 1 / -1" }, "Other dimensions, the most active first")] : [];
+    const title = others.length ? [make("h3", {}, "Other dimensions, the most active first")] : [];
     this.sliders.replaceChildren(...title, ...labels, ...note);
   }
 
@@ -141,7 +147,8 @@ class Explorer {
   /** Draws everything that depends on the code. */
   update() {
     const image = this.decode(this.code);
-    paint(this.decoded, Array.from(image.data, (mean) => Math.round(255 * Math.min(Math.max(mean, 0), 1))), image.shape.slice(1));
+    const pixels = image.data.map((mean) => Math.round(255 * Math.min(Math.max(mean, 0), 1)));
+    paint(this.decoded, pixels, image.shape.slice(1));
     this.near = this.nearestCode();
     const size = count(this.images.shape);
     paint(this.nearest, this.pixels.subarray(this.near * size, (this.near + 1) * size), this.images.shape);
@@ -162,7 +169,8 @@ class Explorer {
     let [best, least] = [0, Infinity];
     for (let index = 0; index * this.size < this.codes.length; index++) {
       let distance = 0;
-      for (let axis = 0; axis < this.size; axis++) distance += (this.codes[index * this.size + axis] - this.code[axis]) ** 2;
+      for (let axis = 0; axis < this.size; axis++)
+        distance += (this.codes[index * this.size + axis] - this.code[axis]) ** 2;
       if (distance < least) [best, least] = [index, distance];
     }
     return best;
@@ -171,27 +179,10 @@ class Explorer {
   /** Lays the pad over the map's inside, and the pointer on the code. */
   place() {
     const { clientWidth: width, clientHeight: height } = this.chart;
-    const inside = [width - MARGIN.l - MARGIN.r, height - MARGIN.t - MARGIN.b];
-    Object.assign(this.pad.style, { left: `${MARGIN.l}px`, top: `${MARGIN.t}px`, width: `${inside[0]}px`, height: `${inside[1]}px` });
+    const inside = { width: width - MARGIN.l - MARGIN.r, height: height - MARGIN.t - MARGIN.b };
+    const box = { left: MARGIN.l, top: MARGIN.t, ...inside };
+    for (const [side, pixels] of Object.entries(box)) this.pad.style[side] = `${pixels}px`;
     const [x, y] = this.axes.map((axis, side) => this.share(axis, side));
     Object.assign(this.pointer.style, { left: `${100 * x}%`, top: `${100 * (1 - y)}%` });
   }
-}
-
-function picture(id, title) {
-  const canvas = make("canvas", { id, role: "img", "aria-label": title });
-  const caption = make("figcaption");
-  return { canvas, caption, element: make("div", { class: "picture" }, canvas, caption) };
-}
-
-/** Paints pixels from 0 to 255, grey or RGB, in row-major order. */
-function paint({ canvas }, pixels, [height, width, channels]) {
-  canvas.width = width;
-  canvas.height = height;
-  const image = new ImageData(width, height);
-  for (let i = 0; i < height * width; i++) {
-    for (let c = 0; c < 3; c++) image.data[4 * i + c] = pixels[i * channels + (channels === 3 ? c : 0)];
-    image.data[4 * i + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(image, 0, 0);
 }

@@ -19,4 +19,6 @@ drawFigures(runs);
 const explorer = new Explorer(runs);
 curves.draw(runs);
 const first = Math.min(...page.table.rows.map((run) => run.seed));
-runs.choose(page.table.rows.filter((run) => run.seed === first && page.curves[run.id]).slice(0, FIRST_CURVES).map((run) => run.id));
+const drawn = page.table.rows.filter((run) => run.seed === first && page.curves[run.id]);
+runs.choose(drawn.slice(0, FIRST_CURVES).map((run) => run.id));
+if (location.hash.startsWith("#run-")) runs.reveal(location.hash.slice("#run-".length));

@@ -41,8 +41,10 @@ class Runs {
     this.rows = page.table.rows;
     this.byId = new Map(this.rows.map((run) => [run.id, run]));
     this.fields = Object.keys(page.table.fields).filter((name) => this.values(name).length > 1);
-    this.columns = ["id", "status", ...this.fields, ...Object.keys(page.table.metrics)];
-    this.chosen = new Set();
+    const status = this.values("status").length > 1 ? ["status"] : [];
+    this.columns = ["id", ...status, ...this.fields, ...Object.keys(page.table.metrics)];
+    this.numbers = new Set(this.columns.filter((name) => this.isNumber(name)));
+    this.chosen = []; // ids, in the order in which they were chosen
     this.picked = {};
     this.sort = { column: "id", sign: 1 };
     this.draw();
@@ -52,11 +54,11 @@ class Runs {
     return [...new Set(this.rows.map((run) => run[name]))].sort((a, b) => compare(a, b, 1));
   }
 
-  /** What tells this run from the others: its fields that differ. */
-  label(id) {
-    const run = this.byId.get(id);
-    const parts = this.fields.map((name) => `${name}=${shown(run[name])}`);
-    return parts.join(" ") || id;
+  /** What tells a run from others: its fields that differ among them. */
+  label(id, others = [...this.byId.keys()]) {
+    const [run, rows] = [this.byId.get(id), others.map((other) => this.byId.get(other))];
+    const names = this.fields.filter((name) => rows.some((row) => row[name] !== run[name]));
+    return names.map((name) => `${name}=${shown(run[name])}`).join(" ") || id;
   }
 
   draw() {
@@ -91,12 +93,14 @@ class Runs {
 
   head(name) {
     const title = page.table.metrics[name] || name;
-    const button = make("button", { type: "button", title: "Sort by " + title, click: () => this.sortBy(name) }, name);
-    const head = make("th", { scope: "col", class: this.isNumber(name) ? "number" : "" }, button);
+    const sort = { type: "button", title: "Sort by " + title, click: () => this.sortBy(name) };
+    const button = make("button", sort, name);
+    const head = make("th", { scope: "col", class: this.numbers.has(name) ? "number" : "" }, button);
     const values = this.fields.includes(name) || name === "status" ? this.values(name) : [];
     if (values.length > 1 && values.length <= 20) {
       const options = values.map((value, index) => make("option", { value: index }, shown(value)));
-      const select = make("select", { "aria-label": "Only " + name }, make("option", { value: "" }, "any"), ...options);
+      const any = make("option", { value: "" }, "any");
+      const select = make("select", { "aria-label": "Only " + name }, any, ...options);
       select.addEventListener("change", () => {
         this.picked[name] = select.value === "" ? undefined : { value: values[select.value] };
         this.update();
@@ -134,28 +138,32 @@ class Runs {
 
   row(run) {
     const label = "Curve of run " + run.id;
-    const box = make("input", { type: "checkbox", "aria-label": label, checked: this.chosen.has(run.id) });
+    const place = this.chosen.indexOf(run.id);
+    const box = make("input", { type: "checkbox", "aria-label": label });
+    box.checked = place >= 0;
+    const style = place >= 0 ? `--curve: ${curveColor(place)}` : undefined;
     const cells = this.columns.map((name) => this.cell(name, run[name]));
-    const toggle = (event) => {
-      const chosen = new Set(this.chosen);
-      if (!chosen.delete(run.id)) chosen.add(run.id);
-      if (event.target !== box) box.checked = chosen.has(run.id);
-      event.currentTarget.classList.toggle("chosen", chosen.has(run.id));
-      this.chosen = chosen;
-      this.changed([...chosen]);
-    };
-    const kind = this.chosen.has(run.id) ? "chosen" : "";
-    return make("tr", { id: "run-" + run.id, class: kind, click: toggle }, make("td", {}, box), ...cells);
+    const attributes = { id: "run-" + run.id, class: place >= 0 ? "chosen" : "", style };
+    const toggle = () => this.toggle(run.id);
+    return make("tr", { ...attributes, click: toggle }, make("td", {}, box), ...cells);
   }
 
   cell(name, value) {
-    const kind = name === "id" ? "id" : typeof value === "number" ? "number" : "";
+    const kind = name === "id" ? "id" : this.numbers.has(name) ? "number" : "";
     return make("td", { class: kind, title: String(value ?? "") }, shown(value));
+  }
+
+  /** Chooses a run, or no longer, and leaves the focus where it was. */
+  toggle(id) {
+    const others = this.chosen.filter((one) => one !== id);
+    this.choose(others.length < this.chosen.length ? others : [...others, id]);
+    const box = document.querySelector(`#run-${id} input`);
+    if (box) box.focus({ preventScroll: true });
   }
 
   /** Chooses the runs whose curves are drawn. */
   choose(ids) {
-    this.chosen = new Set(ids);
+    this.chosen = ids;
     this.update();
     this.changed(ids);
   }
@@ -171,6 +179,7 @@ class Runs {
     this.clear("");
     if (!document.getElementById("run-" + id)) this.clear("id=" + id);
     location.hash = "run-" + id;
+    document.getElementById("run-" + id)?.scrollIntoView({ block: "center" });
   }
 
   clear(query) {
