@@ -1,5 +1,6 @@
 """The page in a real browser: one headless Chromium, one page, everything that it promises."""
 
+import itertools
 import os
 import shutil
 
@@ -78,9 +79,8 @@ def pixels(view, canvas="#decoded"):
 
 def assert_picture_is_the_decoders(view, trained):
     expected = decoded(trained, code(view))
-    assert view.locator("#decoded").evaluate("canvas => [canvas.height, canvas.width]") == [
-        *expected.shape[:2]
-    ]
+    sides = view.locator("#decoded").evaluate("canvas => [canvas.height, canvas.width]")
+    assert sides == [*expected.shape[:2]]
     assert np.abs(pixels(view) / 255 - np.clip(expected, 0, 1).ravel()).max() <= 1 / 255
 
 
@@ -149,19 +149,17 @@ def test_a_menu_in_a_head_filters(view, written):
 
 def test_curves_are_those_of_the_chosen_runs(view, written):
     view.click("#runs button:text-is('Of none')")
-    assert view.evaluate("document.querySelector('#curve-chart').data.length") == 0
+    assert view.evaluate("curves.chart.data.length") == 0
     for run in written[:2]:
         view.get_by_label(f"Curve of run {run.id}").click()
-    traces = view.evaluate(
-        "document.querySelector('#curve-chart').data.map(({name, x, y}) => ({name, x, y}))"
-    )
+    traces = view.evaluate("curves.chart.data.map(({name, x, y}) => ({name, x, y}))")
     assert [trace["name"] for trace in traces] == ["seed=0", "seed=1"]  # all that tells them apart
     for run, trace in zip(written[:2], traces, strict=True):
         lines = run.metrics()
         assert trace["x"] == [line["epoch"] for line in lines]
         np.testing.assert_allclose(trace["y"], [line["valid/loss"] for line in lines], rtol=1e-4)
     view.click(f"{ROWS}#run-{written[0].id}")
-    assert view.evaluate("document.querySelector('#curve-chart').data.length") == 1
+    assert view.evaluate("curves.chart.data.length") == 1
 
 
 def test_a_figure_leads_to_its_runs(view, written):
@@ -187,7 +185,7 @@ def test_the_picture_follows_the_pointer_and_is_what_the_decoder_makes(view, wri
             [x, y],
         )
         np.testing.assert_allclose(code(view), under, rtol=1e-2, atol=1e-2)
-    assert not any((a == b).all() for a, b in zip(seen, seen[1:], strict=False))
+    assert not any((a == b).all() for a, b in itertools.pairwise(seen))
 
 
 def test_arrow_keys_move(view, written, trained):

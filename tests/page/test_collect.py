@@ -10,20 +10,19 @@ from hypothesis import strategies as st
 from tests.page.workdir import HOSTILE
 from vae_jax import page
 from vae_jax.errors import UsageError
-from vae_jax.page import collect as collecting
-from vae_jax.page.collect import collect
+from vae_jax.page.collect import collect, plain, thinned
 
 
 @given(st.integers(1, 700), st.integers(2, 200))
 def test_thinned_curves_keep_both_ends_and_the_order(count, points):
     lines = [{"step": 9 * n, "epoch": n, "valid/loss": n / 3} for n in range(1, count + 1)]
-    thinned = collecting._thinned(lines, points)
-    assert set(thinned) == {"epoch", "valid/loss"}
-    epochs = thinned["epoch"]
-    assert len(epochs) == min(count, points) == len(thinned["valid/loss"])
-    assert (epochs[0], epochs[-1]) == (1, count) if points > 1 else True
+    kept = thinned(lines, points)
+    assert set(kept) == {"epoch", "valid/loss"}
+    epochs = kept["epoch"]
+    assert len(epochs) == min(count, points) == len(kept["valid/loss"])
+    assert (epochs[0], epochs[-1]) == (1, count)
     assert epochs == sorted(set(epochs))
-    np.testing.assert_allclose(thinned["valid/loss"], np.array(epochs) / 3, rtol=1e-4)
+    np.testing.assert_allclose(kept["valid/loss"], np.array(epochs) / 3, rtol=1e-4)
 
 
 def test_everything_stands_in_the_value(workdir, written):
@@ -84,7 +83,7 @@ def test_damaged_runs_are_named(tmp_path, workdir, written):
 
 
 def test_numbers_that_json_does_not_have_are_nothing(workdir, written):
-    assert [collecting._plain(value) for value in (math.nan, math.inf, 2, (3, 4), True)] == [
+    assert [plain(value) for value in (math.nan, math.inf, 2, (3, 4), True)] == [
         *(None, None, 2, "3, 4", "True")
     ]
     text = page.render(collect(workdir, {}))

@@ -17,7 +17,8 @@ HOSTILE = "</script><script>window.harmed=1</script><img src=x onerror='window.h
 def write(workdir):
     """Returns the runs: two of 2 dimensions, which differ in their seed, one conv of 5, one not finished."""
     plain = vae.get_config("smoke")
-    conv = override(vae.get_config("smoke,conv,grey"), {"latent_size": 5, "decoder.activation": "gelu"})
+    one = {"encoder.hidden_sizes": (4,), "decoder.hidden_sizes": (4,), "bottleneck_width": 16}
+    conv = override(vae.get_config("smoke,conv,grey"), {"latent_size": 5, **one})
     configs = [override(plain, {"latent_size": 2, "seed": seed}) for seed in (0, 1)]
     finished = [launch(config, workdir)[0] for config in (*configs, conv)]
     begun = _begun(workdir, override(plain, {"decoder.activation": HOSTILE}))

@@ -86,7 +86,7 @@ def _table(rows: Sequence[Row]) -> dict[str, Any]:
     samples = "/".join(sorted({str(row.iwae_samples) for row in rows if row.iwae_samples}))
     return {
         "fields": {**varying, "seed": []},
-        "same": {n: _plain(v) for n, v in configs[0].items() if n not in names and n != "seed"},
+        "same": {n: plain(v) for n, v in configs[0].items() if n not in names and n != "seed"},
         "metrics": {name: label.format(k=samples) for name, label in labels.items()}
         | {name: name for name in sorted(numbers - set(labels))},
         "rows": [_row(row, [*names, "seed"]) for row in rows],
@@ -94,11 +94,11 @@ def _table(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _row(row: Row, names: Sequence[str]) -> dict[str, Any]:
-    fields = {name: _plain(row.fields.get(name)) for name in names}
-    return {"id": row.run.id, "status": row.status} | fields | {n: _plain(v) for n, v in row.numbers.items()}
+    fields = {name: plain(row.fields.get(name)) for name in names}
+    return {"id": row.run.id, "status": row.status} | fields | {n: plain(v) for n, v in row.numbers.items()}
 
 
-def _plain(value: Any) -> str | float | int | None:
+def plain(value: Any) -> str | float | int | None:
     """Returns numbers and text as they are, with no NaN and infinity, and all else as its text."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -112,7 +112,7 @@ def _curves(rows: Sequence[Row]) -> dict[str, dict[str, list[float | None]]]:
     lines = {row.run.id: metrics for row in rows if (metrics := _metrics(row.run))}
     columns = max((len(metrics[-1]) for metrics in lines.values()), default=1)
     points = max(20, min(CURVE_POINTS, CURVE_NUMBERS // (columns * max(len(lines), 1))))
-    return {run: _thinned(metrics, points) for run, metrics in lines.items()}
+    return {run: thinned(metrics, points) for run, metrics in lines.items()}
 
 
 def _metrics(run: Run) -> list[dict[str, float | None]]:
@@ -122,7 +122,7 @@ def _metrics(run: Run) -> list[dict[str, float | None]]:
         return []
 
 
-def _thinned(metrics: Sequence[Mapping[str, Any]], points: int) -> dict[str, list[float | None]]:
+def thinned(metrics: Sequence[Mapping[str, Any]], points: int) -> dict[str, list[float | None]]:
     """Returns at most `points` of the lines, evenly spread, the first and the last among them."""
     kept = np.unique(np.linspace(0, len(metrics) - 1, min(points, len(metrics))).round().astype(int))
     names = [name for name in metrics[-1] if name != "step"]
