@@ -39,9 +39,13 @@ def write(
     manual_dir: pathlib.Path | None = None,
 ) -> None:
     """Writes the page of `workdir` and prints its path; `studies` give their figures a question."""
-    questions = {name: study.__doc__.split("\n\n")[0] for name, study in studies.items()}
-    path = page.write(workdir, questions, explore, manual_dir)
+    path = page.write(workdir, questions(studies), explore, manual_dir)
     print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")
+
+
+def questions(studies: Mapping[str, ModuleType]) -> dict[str, str]:
+    """Returns the first paragraph of each study's docstring: what it asks."""
+    return {name: study.__doc__.split("\n\n")[0] for name, study in studies.items()}
 
 
 if __name__ == "__main__":

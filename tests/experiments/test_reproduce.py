@@ -51,6 +51,7 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     assert f"6 runs in {tmp_path}: 6 completed" in out  # those whose seconds are compared, then the others
     assert f"8 runs in {tmp_path}: 8 completed" in out
     assert len(runs.all_runs(tmp_path)) == 14
+    assert out.splitlines()[-1].startswith(f"wrote {tmp_path / 'report.html'}")
     # Hardly trained models need not show anything: the code says what the verdicts say.
     assert code == (0 if {claim["verdict"] for claim in claims} <= {"reproduced", "inconclusive"} else 1)
     assert {claim["study"] for claim in claims} == set(reproduce.STUDIES)

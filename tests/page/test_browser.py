@@ -148,7 +148,7 @@ def test_a_menu_in_a_head_filters(view, written):
 
 
 def test_curves_are_those_of_the_chosen_runs(view, written):
-    view.click("#runs button:text-is('Of none')")
+    view.click("#runs button:text-is('No curves')")
     assert view.evaluate("curves.chart.data.length") == 0
     for run in written[:2]:
         view.get_by_label(f"Curve of run {run.id}").click()

@@ -46,7 +46,8 @@ class Runs {
     this.numbers = new Set(this.columns.filter((name) => this.isNumber(name)));
     this.chosen = []; // ids, in the order in which they were chosen
     this.picked = {};
-    this.sort = { column: "id", sign: 1 };
+    this.sort = { column: "", sign: 1 }; // at first by all fields, from the first on
+    this.rows.sort((a, b) => this.fields.reduce((order, name) => order || compare(a[name], b[name], 1), 0));
     this.draw();
   }
 
@@ -68,7 +69,7 @@ class Runs {
     this.count = make("span", { class: "muted", role: "status" });
     const all = make("button", { type: "button", click: () => this.choose(this.found.map((run) => run.id)) });
     all.append("Curves of these");
-    const none = make("button", { type: "button", click: () => this.choose([]) }, "Of none");
+    const none = make("button", { type: "button", click: () => this.choose([]) }, "No curves");
     this.body = make("tbody");
     this.heads = this.columns.map((name) => this.head(name));
     const corner = make("th", { scope: "col" }, "curve");
