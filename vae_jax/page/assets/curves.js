@@ -14,7 +14,8 @@ class Curves {
     const names = new Set(Object.values(page.curves).flatMap((curve) => Object.keys(curve)));
     this.axes = ["epoch", "seconds"].filter((name) => names.has(name));
     this.metrics = [...names].filter((name) => !this.axes.includes(name));
-    this.metrics.sort((a, b) => b.startsWith("valid/") - a.startsWith("valid/"));
+    const rank = (name) => ["valid/loss", "train/loss", name].indexOf(name);
+    this.metrics.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
     this.ids = [];
   }
 
@@ -48,7 +49,9 @@ class Curves {
     const ids = this.ids.slice(0, CURVES);
     const left = this.ids.length - ids.length;
     const more = left ? ` The first ${CURVES} of ${this.ids.length} are drawn.` : "";
-    this.note.textContent = "Tick runs in the table above to compare their curves." + more;
+    const without = ids.filter((id) => !page.curves[id][this.metric.value]).length;
+    const missing = without ? ` ${without} of these have no ${this.metric.value}.` : "";
+    this.note.textContent = "Tick runs in the table above to compare their curves." + more + missing;
     const traces = ids.map((id, index) => this.trace(id, index));
     const names = Math.min(19 * ids.length + 10, NAMES);
     const legend = { x: 0, y: 0, yref: "container", yanchor: "bottom", maxheight: names, font: { size: 11 } };

@@ -95,7 +95,7 @@ class Explorer {
       return { axis, input, output: make("output") };
     });
     const labels = this.inputs.map(({ axis, input, output }) => {
-      const told = `latent dimension ${axis + 1} (variance ${shown(this.model.activity[axis])})`;
+      const told = `dimension ${axis + 1} (variance ${shown(this.model.activity[axis])})`;
       return make("label", {}, told, output, input);
     });
     const left = this.size - new Set(this.axes).size - others.length;
