@@ -33,7 +33,7 @@ def view(workdir, written):
     path = page.write(workdir, {"latent_map": "Where do classes live?"})
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        view = browser.new_page(viewport={"width": 1280, "height": 900})
+        view = browser.new_page(viewport={"width": 1280, "height": 900}, has_touch=True)
         view.errors, view.requests = [], []
         view.on("console", lambda message: message.type == "error" and view.errors.append(message.text))
         view.on("pageerror", lambda error: view.errors.append(str(error)))
@@ -84,11 +84,11 @@ def assert_picture_is_the_decoders(view, trained):
     assert np.abs(pixels(view) / 255 - np.clip(expected, 0, 1).ravel()).max() <= 1 / 255
 
 
-def hover(view, x, y):
-    """Moves the pointer to a place of the map, from 0 to 1 from its left and its top."""
+def place(view, x, y):
+    """Returns where a place of the map, from 0 to 1 from its left and its top, is in the window."""
     view.locator("#pad").scroll_into_view_if_needed()
     box = view.locator("#pad").bounding_box()
-    view.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 
 def test_it_loads_without_errors_and_asks_the_network_for_nothing(view):
@@ -176,7 +176,7 @@ def test_the_picture_follows_the_pointer_and_is_what_the_decoder_makes(view, wri
     explore(view, written[0])
     seen = []
     for x, y in [(0.2, 0.3), (0.5, 0.5), (0.8, 0.7)]:
-        hover(view, x, y)
+        view.mouse.move(*place(view, x, y))
         assert_picture_is_the_decoders(view, trained[written[0].id])
         seen.append(pixels(view))
         # The code is that of the map under the pointer, as the chart's own axes have it.
@@ -187,6 +187,14 @@ def test_the_picture_follows_the_pointer_and_is_what_the_decoder_makes(view, wri
         )
         np.testing.assert_allclose(code(view), under, rtol=1e-2, atol=1e-2)
     assert not any((a == b).all() for a, b in itertools.pairwise(seen))
+
+
+def test_a_touch_moves(view, written, trained):
+    explore(view, written[0])
+    view.touchscreen.tap(*place(view, 0.9, 0.1))
+    low, high = np.transpose(view.evaluate("explorer.range"))
+    np.testing.assert_allclose((code(view) - low) / (high - low), [0.9, 0.9], atol=0.01)
+    assert_picture_is_the_decoders(view, trained[written[0].id])
 
 
 def test_arrow_keys_move(view, written, trained):
@@ -210,14 +218,14 @@ def test_sliders_are_the_dimensions_that_the_map_leaves(view, written, trained):
     changed = np.flatnonzero(code(view) != before)
     assert changed.tolist() == axes[:1]
     assert (pixels(view) != picture).any()
-    hover(view, 0.4, 0.6)
+    view.mouse.move(*place(view, 0.4, 0.6))
     assert_picture_is_the_decoders(view, trained[written[2].id])
     assert set(np.flatnonzero(code(view) != before)) == {axes[0], *model["order"][:2]}
 
 
 def test_the_nearest_test_image_is_shown(view, written, trained):
     explore(view, written[2])
-    hover(view, 0.5, 0.5)
+    view.mouse.move(*place(view, 0.5, 0.5))
     own = trained[written[2].id]
     images = draw_once(own.preprocess, own.dataset.test.images, "test")
     codes = evaluate.codes(own.model, own.variables, images)
