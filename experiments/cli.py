@@ -71,6 +71,10 @@ def add_workdir(parser: Parser) -> None:
     parser.add_argument(
         "--workdir", type=pathlib.Path, required=True, help="where the runs' directories stand"
     )
+    add_manual_dir(parser)
+
+
+def add_manual_dir(parser: Parser) -> None:
     parser.add_argument(
         "--manual_dir",
         type=pathlib.Path,

@@ -1,14 +1,16 @@
-"""Reproduce the studies: train what they need, draw their figures, check their claims.
+"""Reproduce the studies: train what they need, draw their figures, check their claims, write the page.
 
     python -m experiments.reproduce --workdir=results
     python -m experiments.reproduce latent_map --dataset=mnist --workdir=results
 
-Exits 1 if a claim is not reproduced. Runs are shared between studies and never trained twice.
+Ends by writing WORKDIR/report.html, which shows it all (`experiments.report`). Exits 1 if a claim
+is not reproduced. Runs are shared between studies and never trained twice.
 """
 
+import argparse
 from collections.abc import Sequence
 
-from experiments import bottleneck_width, cli, latent_map, latent_size, study
+from experiments import bottleneck_width, cli, latent_map, latent_size, report, study
 
 STUDIES = {
     "latent_size": latent_size,
@@ -18,7 +20,11 @@ STUDIES = {
 
 
 def main(argv: Sequence[str]) -> int:
-    return study.main(STUDIES, argv, __doc__)
+    return study.main(STUDIES, argv, __doc__, _write_page)
+
+
+def _write_page(arguments: argparse.Namespace) -> None:
+    report.write(arguments.workdir, STUDIES, manual_dir=arguments.manual_dir)
 
 
 if __name__ == "__main__":

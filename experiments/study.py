@@ -95,8 +95,17 @@ def run(study: Study) -> None:
     cli.run(lambda argv: main({name: study}, argv, study.__doc__))
 
 
-def main(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> int:
-    """Trains what the studies need, draws their figures, prints the table of their claims."""
+def main(
+    studies: Mapping[str, Study],
+    argv: Sequence[str],
+    doc: str,
+    at_end: Callable[[argparse.Namespace], None] = lambda arguments: None,
+) -> int:
+    """Trains what the studies need, draws their figures, prints the table of their claims.
+
+    Args:
+      at_end: called with the arguments once figures and claims are written.
+    """
     arguments = _parse(studies, argv, doc)
     chosen = {name: studies[name] for name in arguments.studies}
     workdir = cli.writable(arguments.workdir)
@@ -117,6 +126,7 @@ def main(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> int:
         claims[name] = _draw(study, arguments.dataset, rows, output)
     print_claims(claims)
     print(f"wrote {_write_claims(output, claims)}")
+    at_end(arguments)
     verdicts = [claim.verdict for group in claims.values() for claim in group]
     return 0 if set(verdicts) <= {"reproduced", "inconclusive"} else 1
 

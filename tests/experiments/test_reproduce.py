@@ -51,6 +51,7 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     assert f"6 runs in {tmp_path}: 6 completed" in out  # those whose seconds are compared, then the others
     assert f"8 runs in {tmp_path}: 8 completed" in out
     assert len(runs.all_runs(tmp_path)) == 14
+    assert out.splitlines()[-1].startswith(f"wrote {tmp_path / 'report.html'}")
     # Hardly trained models need not show anything: the code says what the verdicts say.
     assert code == (0 if {claim["verdict"] for claim in claims} <= {"reproduced", "inconclusive"} else 1)
     assert {claim["study"] for claim in claims} == set(reproduce.STUDIES)
@@ -75,7 +76,8 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     reproduce.main(["latent_map", *argv])
     assert f"4 runs in {tmp_path}: 4 completed" in capsys.readouterr().out
     assert sorted(map(str, table(output / "claims.csv"))) == sorted(map(str, claims))
-    run_files = {path: content for path, content in before.items() if path.parts[0] != "figures"}
+    redrawn = {"figures", "report.html"}
+    run_files = {path: content for path, content in before.items() if path.parts[0] not in redrawn}
     after = snapshot(tmp_path)
     assert {path: after[path] for path in run_files} == run_files
 

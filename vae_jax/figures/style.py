@@ -116,3 +116,15 @@ def save(figure: Figure, stem: pathlib.Path, run_ids: Sequence[str]) -> list[pat
     for kind, content in contents.items():
         write_whole(stem.with_name(f"{stem.name}.{kind}"), content.getvalue())
     return [stem.with_name(f"{stem.name}.{kind}") for kind in contents]
+
+
+def run_ids(png: pathlib.Path) -> list[str]:
+    """Returns the ids that `save` wrote into a PNG, or none where it was drawn by something else."""
+    from PIL import Image
+
+    with Image.open(png) as image:
+        told = getattr(image, "text", {}).get("Description", "")
+    try:
+        return json.loads(told.removeprefix("runs ")) if told.startswith("runs ") else []
+    except ValueError:
+        return []

@@ -1,0 +1,53 @@
+"""One HTML file that shows a work directory: claims, figures, runs, curves, and decoders that run in it.
+
+Everything is in the file: it opens from disk and asks the network for nothing. Text of configs and
+results reaches it as JSON and becomes text nodes, never markup.
+"""
+
+import html
+import json
+import pathlib
+import string
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from vae_jax.page.collect import collect
+from vae_jax.paths import write_whole
+
+NAME = "report.html"
+SCRIPTS = ("elements", "decoder", "charts", "claims", "runs", "curves", "pictures", "explorer", "main")
+
+
+def write(
+    workdir: pathlib.Path,
+    questions: Mapping[str, str],
+    explore: Sequence[str] = (),
+    manual_dir: pathlib.Path | None = None,
+) -> pathlib.Path:
+    """Writes <workdir>/report.html and returns its path; see `collect` for arguments and errors."""
+    text = render(collect(workdir, questions, explore, manual_dir))
+    write_whole(workdir / NAME, text)
+    return workdir / NAME
+
+
+def render(value: Mapping[str, Any]) -> str:
+    """Returns the page that shows what `collect` found."""
+    from plotly.offline import get_plotlyjs  # 0.3 s: only where it is needed
+
+    return string.Template(_asset("page.html")).substitute(
+        title=html.escape(value["name"]),
+        style=_asset("page.css"),
+        data=_json(value),
+        plotly=get_plotlyjs(),
+        scripts="\n".join(_asset(f"{name}.js") for name in SCRIPTS),
+    )
+
+
+def _json(value: Any) -> str:
+    """Returns JSON that can stand in a script element: nothing in it ends one or begins a comment."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
