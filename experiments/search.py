@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from experiments import cli
 from experiments.sweep import add_executor, carry_out, check_executor, chosen, print_plan
-from vae_jax import sweeps
+from vae_jax import build, sweeps
 from vae_jax.attempt import run_of
 from vae_jax.budgets import budget
 from vae_jax.config import override
@@ -39,12 +39,11 @@ def main(argv: Sequence[str]) -> int:
     settings = _settings(arguments, cli.named_search(module, arguments.search), config)
     search = sweeps.ALGORITHMS[arguments.algorithm].search(settings)
     place = Place(cli.writable(arguments.workdir), arguments.manual_dir)
-    draws = [sweeps.draw(settings.space, settings.seed, number) for number in range(settings.trials)]
-    sweeps.plan([override(config, draw) for draw in draws], place.workdir)  # says what cannot run
+    for number in range(settings.trials):  # before any is trained, says what cannot run
+        build.task(override(config, sweeps.draw(settings.space, settings.seed, number)))
     if arguments.dry_run:
         _print_rungs(search.rungs, settings)
-        first = [config_of(search, job, config) for job in search.jobs({})]
-        print_plan(sweeps.plan(first, place.workdir))
+        print_plan(sweeps.plan([config_of(search, job, config) for job in search.jobs({})], place.workdir))
         return 0
     with chosen(arguments.executor, place.workdir) as executor:
         outcomes = train(search, config, place, executor)
@@ -79,19 +78,22 @@ def _settings(arguments: argparse.Namespace, space: sweeps.Space, config: Config
     """Returns what the search is made of; UsageError for a number or field that does not fit."""
     cli.check_free(arguments.overrides, space, "search")
     sweeps.check_space(space, config)
-    batch = sweeps.ALGORITHMS[arguments.algorithm].batch if arguments.batch is None else arguments.batch
-    for name, value, least in (
-        ("trials", arguments.trials, 1),
-        ("batch", batch, 1),
-        ("seed", arguments.seed, 0),
-    ):
+    usual = sweeps.ALGORITHMS[arguments.algorithm].batch
+    numbers = {"seed": arguments.seed, "trials": arguments.trials}
+    numbers["batch"] = usual if arguments.batch is None else arguments.batch
+    for name, value in numbers.items():
+        least = 0 if name == "seed" else 1
         if not least <= value < 2**31:
             raise UsageError(f"--{name} must be from {least} to 2**31 - 1, not {value}")
-    rungs = {"min_epochs": arguments.min_epochs, "eta": arguments.eta}
-    given = {name: value for name, value in rungs.items() if value is not None}
+    return Settings(space, **numbers, epochs=budget(config), **_of_asha(arguments))
+
+
+def _of_asha(arguments: argparse.Namespace) -> dict[str, int]:
+    numbers = {"min_epochs": arguments.min_epochs, "eta": arguments.eta}
+    given = {name: value for name, value in numbers.items() if value is not None}
     if given and arguments.algorithm != "asha":
-        raise UsageError(f"--{min(given)} is for --algorithm=asha alone")
-    return Settings(space, arguments.seed, arguments.trials, batch, budget(config), **given)
+        raise UsageError(f"--{next(iter(given))} is for --algorithm=asha alone")
+    return given
 
 
 def train(search: Search, config: ConfigDict, place: Place, executor: Executor | None) -> dict[Job, Outcome]:

@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from configs import ae, vae
+from configs import vae
 from tests.experiments.commands import assert_same_bits
 from vae_jax import budgets, build, launch, pool
 from vae_jax.attempt import Attempt, run_of
 from vae_jax.config import override, run_id, run_ids
+from vae_jax.finish import share
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 7, "evaluation.iwae_samples": 2}
 CONFIG = override(vae.get_config(), SMALL | {"kl_warmup_epochs": 4})
@@ -144,7 +145,8 @@ def test_population_goes_on_from_runs_alone(stopped, whole, tmp_path):
     def show(run, epoch, metrics):
         epochs[run.id].append(epoch)
 
-    list(launch.launch_together(attempts, build.task(larger), 2, tmp_path / "together", None, show))
+    common = share(build.task(larger), launch.load_dataset("digits", None))
+    list(pool.train(common.task, attempts, common.images, 2, tmp_path / "together", show))
     run = attempts[0].run
     assert list(epochs.values()) == [[5, 6, 7], [1, 2, 3, 4, 5, 6, 7]]
     for own, other in zip(run.metrics(), whole.metrics(), strict=True):
@@ -152,7 +154,7 @@ def test_population_goes_on_from_runs_alone(stopped, whole, tmp_path):
 
 
 def test_runs_of_one_population_do_not_go_on_from_each_other(tmp_path):
-    configs = [override(ae.get_config("smoke,linear"), {"num_epochs": 3, "stop_epoch": n}) for n in (1, 2, 0)]
+    configs = [override(CONFIG, {"stop_epoch": budget}) for budget in (1, 2, 3)]
     attempts, epochs = [Attempt(config, tmp_path) for config in configs], []
 
     def show(run, epoch, metrics):

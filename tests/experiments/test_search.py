@@ -24,7 +24,7 @@ def search_rate():
     return {"learning_rate": log_uniform(1e-4, 1e-1)}
 
 def search_diverging():
-    return {"learning_rate": log_uniform(1e25, 1e30), "optimizer.name": choice("sgd")}
+    return {"learning_rate": log_uniform(1e25, 1e30)}
 
 def search_large():
     return {"latent_size": choice(65)}
@@ -107,8 +107,8 @@ def test_killed_search_is_continued_by_the_same_command(config, workdir, tmp_pat
         while process.poll() is None and len(list(workdir.glob("*/result.json"))) < 5:
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
-        _, err = process.communicate()
-    assert (process.returncode, err) == (-signal.SIGKILL, "")
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
     done = {path: path.stat().st_mtime_ns for path in workdir.glob("*/result.json")}
     assert 4 < len(done) < 7
     assert search.main(argv) == 0

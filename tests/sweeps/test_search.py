@@ -57,7 +57,7 @@ def test_promotions_go_before_new_trials_and_the_highest_first():
 @st.composite
 def searches(draw):
     eta, height = draw(st.integers(2, 4)), draw(st.integers(1, 3))
-    trials = draw(st.integers(eta**height, 60))
+    trials = draw(st.integers(eta**height, eta**height + 40))
     numbers = {"trials": trials, "eta": eta, "batch": draw(st.integers(1, 70)), "epochs": eta**height}
     losses = st.one_of(st.floats(-100, 100), st.just(math.inf))
     return numbers, draw(st.lists(losses, min_size=trials, max_size=trials))
