@@ -65,7 +65,10 @@ def tell(code: int = GO) -> int:
 
 
 def from_first(tree: Any) -> Any:
-    """Returns, in every process, the arrays that process 0 has; the others give the shapes and types."""
+    """Returns, in every process, the arrays that process 0 has; the others give the shapes and types.
+
+    Process 0 tells GO before; the others call this when they have heard it.
+    """
     if jax.process_count() == 1:
         return tree
     if jax.process_index() == 0:
