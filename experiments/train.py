@@ -82,6 +82,8 @@ def join(arguments: argparse.Namespace) -> int:
         return 1 if arguments.devices is None else arguments.devices
     if by_hand and (None in given or arguments.distributed):
         raise UsageError("give --coordinator, --num_processes and --process_id, or else --distributed")
+    if by_hand and not arguments.coordinator.rpartition(":")[2].isdigit():
+        raise UsageError(f"--coordinator takes HOST:PORT, not '{arguments.coordinator}'")
     if arguments.devices is not None:
         raise UsageError("several processes train on all their devices: leave --devices out")
     distributed.join(*given)

@@ -40,7 +40,8 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id, **seconds)
     except (ValueError, RuntimeError) as error:
-        raise UsageError(f"cannot join the other processes: {error}") from None
+        where = f"at {coordinator}" if coordinator else "of a cluster that JAX knows"
+        raise UsageError(f"cannot join the processes {where}: {error}") from None
     if jax.process_index() > 0:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all, and process 0 decides
 

@@ -98,6 +98,7 @@ def test_two_processes_train_one_run_and_go_on_after_a_kill(tmp_path):
             ["--distributed", "--coordinator=a:1", "--num_processes=2", "--process_id=0"],
             "or else --distributed",
         ),
+        (["--coordinator=host", "--num_processes=2", "--process_id=0"], "--coordinator takes HOST:PORT"),
         (["--distributed", "--devices=2"], "leave --devices out"),
     ],
 )
