@@ -1,6 +1,7 @@
 """The live view of a sweep in a terminal, drawn with rich."""
 
 import contextlib
+import itertools
 import math
 import threading
 from collections.abc import Iterator
@@ -78,19 +79,18 @@ def _time(tally: Tally) -> Text:
     return _line(Text(", ".join(told)))
 
 
-def _running(tally: Tally) -> list[Text | Table]:
+def _running(tally: Tally) -> list[Text]:
     if not tally.running:
         return []
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name, justify in {"run": "left", "epoch": "right", "train": "right", "valid": "right"}.items():
-        table.add_column(name, justify=justify, no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
-    for run_id in [*tally.running][:SHOWN]:
+    rows = [f"{'run':<12}  {'epoch':>9}  {'train':>8}  {'valid':>8}"]
+    for run_id in itertools.islice(tally.running, SHOWN):
         epoch, metrics = tally.running[run_id]
-        losses = [f"{metrics.get(f'{part}/loss', math.nan):.5g}" for part in ("train", "valid")]
-        table.add_row(run_id, f"{epoch}/{tally.epochs[run_id]}", *losses, tally.names[run_id])
+        train, valid = (metrics.get(f"{part}/loss", math.nan) for part in ("train", "valid"))
+        made = f"{epoch}/{tally.epochs[run_id]}"
+        rows.append(f"{run_id:<12}  {made:>9}  {train:>8.5g}  {valid:>8.5g}  {tally.names[run_id]}")
     more = len(tally.running) - SHOWN
-    return [table] + ([_line(Text(f"... and {more} more", "dim"))] if more > 0 else [])
+    rows += [f"... and {more} more"] if more > 0 else []
+    return [_line(Text(row, "dim" if row is rows[0] else "")) for row in rows]
 
 
 def _best(tally: Tally) -> list[Text]:

@@ -15,8 +15,9 @@ from vae_jax.errors import UsageError
 from vae_jax.results import COSTS
 from vae_jax.runs import Run
 
-SETTINGS = {  # for this process: nothing is sent to anyone else, and a server that is away is soon given up
+SETTINGS = {  # for this process: tell no one else, print no links, soon give up a server that is away
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }

@@ -47,12 +47,13 @@ class EventWriter:
             self._write(epoch, image_summary(name, image, dataformats="HWC"))
 
     def begin(self, fields: Mapping[str, Any]) -> None:
-        """Tells the HParams page of the run: its flattened config."""
+        """Tells the HParams page of the run, at once: its flattened config."""
         told = SessionStartInfo(start_time_secs=time.time())
         for name, value in fields.items():
             kind = {bool: "bool_value", int: "number_value", float: "number_value"}.get(type(value))
             setattr(told.hparams[name], kind or "string_value", value if kind else str(value))
         self._write_hparams(BEGUN, HParamsPluginData(session_start_info=told))
+        self.flush()
 
     def end(self, completed: bool) -> None:
         """Tells the HParams page how the run ended; until then it has the run as of unknown status."""

@@ -24,7 +24,7 @@ def ended(workdir, seed, *losses, status="completed", **result):
 def workdir(tmp_path_factory):
     """A run of every end, and one that has none yet; more epochs than go into one of MLflow's batches."""
     folder = tmp_path_factory.mktemp("results")
-    ended(folder, 0, *range(2000, 0, -1), metrics=FINAL, valid_loss=1.0)
+    ended(folder, 0, *range(1001, 0, -1), metrics=FINAL, valid_loss=1.0)
     ended(folder, 1, 7.0, math.nan, status="diverged", diverged_step=9, metrics={}, valid_loss=7.0)
     ended(folder, 2, status="failed", error="RuntimeError: no more memory")
     begun(folder, 3, 5.0)
@@ -84,8 +84,8 @@ def test_metrics_of_every_epoch_and_of_the_end_are_there(read):
     client, runs = read
     completed, diverged, _ = (runs()[seed] for seed in range(3))
     history = client.get_metric_history(completed.info.run_id, "valid/loss")
-    assert [(point.step, point.value) for point in history] == [(i, 2001 - i) for i in range(1, 2001)]
-    assert completed.data.metrics == FINAL | {"valid/loss": 1.0, "valid_loss": 1.0, "epochs": 2000}
+    assert [(point.step, point.value) for point in history] == [(i, 1002 - i) for i in range(1, 1002)]
+    assert completed.data.metrics == FINAL | {"valid/loss": 1.0, "valid_loss": 1.0, "epochs": 1001}
     values = [point.value for point in client.get_metric_history(diverged.info.run_id, "valid/loss")]
     assert values[0] == 7.0
     assert math.isnan(values[1])

@@ -1,3 +1,4 @@
+import math
 import os
 import socket
 
@@ -9,6 +10,7 @@ from tests.experiments.commands import snapshot
 from vae_jax import data, runs
 from vae_jax.config import override, resolved_json
 from vae_jax.errors import UsageError
+from vae_jax.sweeps.population import Population
 
 SHA = data.source("digits").sha256
 
@@ -23,9 +25,16 @@ def begun(workdir, seed, *losses, **changes):
     return run
 
 
-def ended(workdir, seed, loss, state="completed", **changes):
+def ended(workdir, seed, loss, state="completed", why=(), **changes):
     run = begun(workdir, seed, loss, **changes)
-    run.finish({"status": state, "epochs": 1, "valid_loss": loss, "metrics": {}})
+    run.finish({"status": state, "epochs": 1, "valid_loss": loss, "metrics": {}, **dict(why)})
+    return run
+
+
+def held(workdir, seed, holder, *losses, **changes):
+    """A run that a process of this machine trains: this one, or its parent."""
+    run = begun(workdir, seed, *losses, **changes)
+    (run.path / ".lock").write_text(f"{socket.gethostname()} {holder}")
     return run
 
 
@@ -35,11 +44,10 @@ def workdir(tmp_path):
     ended(tmp_path, 0, 24.0)
     ended(tmp_path, 1, 23.5)
     ended(tmp_path, 2, 700.0, binarize="threshold")
-    ended(tmp_path, 3, 5.0, "diverged")
-    ended(tmp_path, 4, 6.0, "failed")
+    ended(tmp_path, 3, 5.0, "diverged", {"diverged_step": 9})
+    ended(tmp_path, 4, 6.0, "failed", {"error": "RuntimeError: no more\n memory"})
     begun(tmp_path, 5, 30.0, 29.0)
-    held = begun(tmp_path, 6, 40.0, 39.0, 38.0)
-    (held.path / ".lock").write_text(f"{socket.gethostname()} {os.getpid()}")
+    held(tmp_path, 6, os.getpid(), 40.0, 39.0, 38.0)
     (begun(tmp_path, 7).path / "config.json").write_text("{}")
     return tmp_path
 
@@ -55,13 +63,44 @@ def test_every_state_is_told(workdir):
 
 def test_counts_progress_and_the_best_of_each_kind_are_printed(workdir, capsys):
     assert status.main([str(workdir)]) == 0
-    first, training, damaged, *best = capsys.readouterr().out.splitlines()
-    told = "3 completed, 1 diverged, 1 failed, 1 training, 1 stopped, 1 damaged"
-    assert first == f"8 runs in {workdir}: {told}"
+    first, training, diverged, failed, damaged, *best = capsys.readouterr().out.splitlines()
+    told = "3 completed, 1 diverged, 1 failed, 1 training, 1 stopped, 1 damaged, about 3 min left"
+    assert first == f"8 runs in {workdir}: {told}"  # 497 epochs of a third of a second
     assert "epoch 3/500  valid 38  " in training
+    assert "  diverged at step 9  " in diverged
+    assert "  failed: RuntimeError: no more memory  " in failed
     assert damaged.startswith("  damaged: delete '")
     assert sorted(line.split()[2] for line in best) == ["23.5", "700"]
     assert "binarize=sampled seed=1" in " ".join(best)
+
+
+def test_runs_that_wait_in_a_launched_sweep_are_told_and_counted_in_the_time_left(tmp_path, capsys):
+    held(tmp_path, 0, os.getpid(), 3.0, 2.0, num_epochs=10)  # two epochs in a second
+    held(tmp_path, 1, os.getppid(), 3.0, 2.0, num_epochs=10)
+    configs = [override(vae.get_config(), {"seed": seed, "num_epochs": 10}) for seed in range(4)]
+    Population(tuple(configs), (8, 256), 1).write(tmp_path)
+    states = status.read(tmp_path)
+    assert [state.state for state in states].count("waiting") == 2
+    assert {state.fields["seed"] for state in states if state.state == "waiting"} == {2, 3}
+    assert status.seconds_left(states) == (8 + 8 + 10 + 10) * 0.5 / 2  # shared by two processes
+    status.main([str(tmp_path)])
+    assert capsys.readouterr().out.startswith(
+        f"4 runs in {tmp_path}: 2 training, 2 waiting, about 9 s left\n"
+    )
+
+
+def test_time_left_is_told_only_while_something_trains(tmp_path):
+    begun(tmp_path, 0, 3.0)
+    assert math.isnan(status.seconds_left(status.read(tmp_path)))
+
+
+def test_many_failures_are_counted_and_a_few_told(tmp_path, capsys):
+    for seed in range(status.SHOWN + 3):
+        ended(tmp_path, seed, 1.0, "failed", {"error": "OSError: full"})
+    status.main([str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("failed: OSError: full" in line for line in lines) == status.SHOWN
+    assert lines[-1] == "  ... and 3 more failed"
 
 
 def test_nothing_but_the_index_is_written(workdir):
