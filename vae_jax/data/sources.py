@@ -40,7 +40,7 @@ class Source:
       sizes: number of train, valid and test images.
       classes: the name of each label.
       sha256: of the prepared arrays; it is the data's part of a run id.
-      prepare: manual_dir or None -> arrays, all but the last of Split's fields or all, in the order
+      prepare: manual_dir or None -> images, labels and, where they are known, factors, in the order
         of the splits.
       factors: the names of what an image is made from, where that is known.
     """
@@ -100,7 +100,7 @@ SOURCES = {
         max_value=255,
         sizes=(10_000, 2_000, 2_000),
         classes=trees.CLASSES,
-        sha256="",
+        sha256="18fb414ac4104ac1ffa14eb37547579b1c52fc586264ec7279202f00410b608e",
         prepare=trees.prepare,
         factors=trees.FACTORS,
     ),

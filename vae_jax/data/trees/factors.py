@@ -2,20 +2,6 @@
 
 All factors are drawn independently and uniformly between their two ends (species: each of the four
 equally often in expectation), so that measures of disentanglement may take them for independent.
-
-    factor       unit                      from    to    what it changes
-    species      label                        0     3    pine, Douglas fir, palm, oak
-    height       share of the image        0.50  0.78    from the foot of the tree to its top
-    width        ratio                     0.75  1.25    crown, to what is usual for species and height
-    lean         ratio                    -0.20  0.20    how far the top lies to the right, to the height
-    density      share                      0.4   1.0    of a full crown's tufts, tiers, fronds or leaves
-    turn         turns                        0   0.5    of the tree about its own trunk
-    hue          ratio                       -1     1    of leaves, a little of bark: yellowish to bluish
-    position     share of the image       -0.14  0.14    of the foot, right of the middle
-    horizon      share of the image        0.16  0.30    height of the ground line
-    season       seasons since spring         0     3    1 summer, 2 autumn, 3 winter
-    hour         hours                        6    20    the sun goes from left to right
-    cloud        share                        0     1    clouds, greyer sky, softer light and shadow
 """
 
 from typing import NamedTuple
@@ -30,20 +16,32 @@ class Range(NamedTuple):
 
     low: float
     high: float
+    unit: str
 
 
 RANGES = {
-    "height": Range(0.55, 0.78),
-    "width": Range(0.75, 1.25),
-    "lean": Range(-0.20, 0.20),
-    "density": Range(0.4, 1.0),
-    "turn": Range(0.0, 0.5),
-    "hue": Range(-1.0, 1.0),
-    "position": Range(-0.14, 0.14),
-    "horizon": Range(0.16, 0.30),
-    "season": Range(0.0, 3.0),
-    "hour": Range(6.0, 20.0),
-    "cloud": Range(0.0, 1.0),
+    # From the foot of the tree to its top.
+    "height": Range(0.55, 0.78, "share of the image"),
+    # The crown's, to what is usual for the species and height.
+    "width": Range(0.75, 1.25, "ratio"),
+    # How far the top lies to the right of the foot, to the height.
+    "lean": Range(-0.20, 0.20, "ratio"),
+    # Of a full crown's tufts, tiers, fronds or leaves.
+    "density": Range(0.4, 1.0, "share"),
+    # Of the tree about its trunk: half a turn shows the other side, and no two shares are the same.
+    "turn": Range(0.0, 0.5, "turns"),
+    # Of leaves, and a little of bark: from yellowish to bluish.
+    "hue": Range(-1.0, 1.0, "ratio"),
+    # Of the foot, to the right of the middle.
+    "position": Range(-0.14, 0.14, "share of the image"),
+    # Height of the ground line.
+    "horizon": Range(0.16, 0.30, "share of the image"),
+    # 0 spring, 1 summer, 2 autumn, 3 winter: land, leaves that turn and fall, snow.
+    "season": Range(0.0, 3.0, "seasons since spring"),
+    # The sun goes from left to right: colours of sky and light, lit sides, shadow.
+    "hour": Range(6.0, 20.0, "hours"),
+    # Clouds, a greyer sky, softer light and shadow.
+    "cloud": Range(0.0, 1.0, "share"),
 }
 FACTORS = ("species", *RANGES)
 
@@ -54,7 +52,7 @@ def sample(count: int, seed: int) -> np.ndarray:
     RandomState's stream is frozen by NumPy's compatibility policy.
     """
     uniform = np.random.RandomState(seed).random_sample((count, len(FACTORS)))
-    low, high = np.array([(0.0, len(CLASSES)), *RANGES.values()]).T
+    low, high = np.array([(0.0, len(CLASSES)), *((low, high) for low, high, _ in RANGES.values())]).T
     factors = low + (high - low) * uniform
     factors[:, 0] = np.floor(factors[:, 0])
     return factors.astype(np.float32)

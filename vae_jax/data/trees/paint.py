@@ -81,7 +81,7 @@ class Layer:
             np.maximum(y0, y1) + wide,
         )
         px, py = X[:, :, window[2]] - _n(x0), Y[:, window[1]] - _n(y0)
-        square = np.maximum(ux * ux + uy * uy, (1e-4))
+        square = np.maximum(ux * ux + uy * uy, 1e-4)
         along = clip(px * _n(ux / square) + py * _n(uy / square))
         ex, ey = px - along * _n(ux), py - along * _n(uy)
         radius = _n(r0) + along * _n(r1 - r0)
