@@ -7,7 +7,7 @@ from vae_jax.errors import UsageError, lookup
 from vae_jax.sweeps.space import choice, log_uniform
 
 # Passes over the data: a few thousand steps each, in which the studies' models get most of the way.
-NUM_EPOCHS = {"digits": 500, "mnist": 20, "fashion_mnist": 20}
+NUM_EPOCHS = {"digits": 500, "mnist": 20, "fashion_mnist": 20, "trees": 100}
 
 
 def base(dataset: str = "digits") -> ConfigDict:
@@ -15,7 +15,7 @@ def base(dataset: str = "digits") -> ConfigDict:
     return ConfigDict(
         {
             "seed": 0,
-            # Data: dataset digits | mnist | fashion_mnist; binarize none | threshold | sampled.
+            # Data: dataset digits | mnist | fashion_mnist | trees; binarize none | threshold | sampled.
             "dataset": dataset,
             "binarize": "sampled",
             # Nets: net linear | mlp | conv. hidden_sizes, from the image inwards, are the

@@ -6,7 +6,7 @@
 On digits, 2 cores, 10 to 15 seconds: test/nll 22.8 nats and test/knn_accuracy 0.86; with `grey`
 test/mse 0.0117 per pixel and test/nll -36 (a density of real pixels, so it can be negative).
 
-Arguments, joined by commas: a data set (digits, mnist, fashion_mnist); `grey` for real-valued
+Arguments, joined by commas: a data set (digits, mnist, fashion_mnist, trees); `grey` for real-valued
 pixels under a Gaussian likelihood of learned σ; `conv` for convolutions; `smoke` for seconds.
 """
 

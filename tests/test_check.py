@@ -38,7 +38,7 @@ def refusal_as_it_is(config):
 
 
 @pytest.mark.parametrize("config", [vae, ae])
-@pytest.mark.parametrize("variant", ["", "conv", "smoke", "mnist", "fashion_mnist"])
+@pytest.mark.parametrize("variant", ["", "conv", "smoke", "mnist", "fashion_mnist", "trees"])
 def test_shipped_configs_pass(config, variant):
     check(config.get_config(variant))
 

@@ -65,7 +65,7 @@ def test_sampled_valid_and_test_images_are_the_same_draw_every_time(digits):
 
 
 @pytest.mark.parametrize("binarize", BINARIZATIONS)
-@given(arrays.arrays(np.uint8, (2, 3, 3, 1), elements=st.integers(0, 16)))
+@given(arrays.arrays(np.uint8, (2, 3, 3, 3), elements=st.integers(0, 16)))
 @few
 def test_pixels_are_float32_between_0_and_1(binarize, images):
     preprocess = Preprocess(binarize, 16)

@@ -12,7 +12,9 @@ SIZES = {
     "digits": (1197, 300, 300),
     "mnist": (50_000, 10_000, 10_000),
     "fashion_mnist": (50_000, 10_000, 10_000),
+    "trees": (10_000, 2_000, 2_000),
 }
+SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "trees": (32, 32, 3)}
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def digits_file(monkeypatch, tmp_path):
 def test_splits_have_their_documented_sizes(name):
     known = data.source(name)
     assert known.sizes == SIZES[name]
-    assert known.image_shape == ((8, 8, 1) if name == "digits" else (28, 28, 1))
-    assert len(known.classes) == len(set(known.classes)) == 10
+    assert known.image_shape == SHAPES[name]
+    assert len(known.classes) == len(set(known.classes)) == (4 if name == "trees" else 10)
 
 
 def test_no_two_sources_share_a_fingerprint():
@@ -47,7 +49,7 @@ def test_digits_are_those_of_scikit_learn(digits):
     images, labels = load_digits(return_X_y=True)
     expected = sorted(zip(map(bytes, images.astype(np.uint8)), labels, strict=True))
     splits = (digits.train, digits.valid, digits.test)
-    found = [(image.tobytes(), label) for split in splits for image, label in zip(*split, strict=True)]
+    found = [(image.tobytes(), label) for split in splits for image, label in zip(*split[:2], strict=True)]
     assert sorted(found) == expected
 
 
@@ -78,7 +80,7 @@ def test_splits_of_digits_never_change(digits):
 
 
 def test_fingerprint_sees_values_shapes_and_types(digits):
-    images, labels = digits.valid
+    images, labels, _ = digits.valid
     altered = images.copy()
     altered[-1, -1, -1] ^= 1
     seen = {
@@ -91,6 +93,11 @@ def test_fingerprint_sees_values_shapes_and_types(digits):
     }
     assert len(seen) == 6
     assert fingerprint(images[::2], labels) == fingerprint(images[::2].copy(), labels)
+
+
+def test_factors_are_there_only_where_they_are_known(digits):
+    assert digits.train.factors is digits.valid.factors is digits.test.factors is None
+    assert [name for name, known in data.SOURCES.items() if known.factors] == ["trees"]
 
 
 def test_second_load_reads_the_cache(digits, digits_file):

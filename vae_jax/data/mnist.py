@@ -5,23 +5,19 @@ and checksums, but read the original files with gzip and hand TFDS PIL images, s
 afterwards plain `tfds.data_source('mnist')` reads what was written here.
 """
 
-import contextlib
+import functools
 import gzip
 import hashlib
-import io
 import pathlib
-import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from absl import logging
 
+from vae_jax.data import records
 from vae_jax.errors import UsageError
-from vae_jax.paths import cache_dir
 
 PROBE_SECONDS = 5.0  # how long a server may take before this counts as no internet
 
@@ -32,45 +28,15 @@ def prepare(name: str, manual_dir: pathlib.Path | None) -> tuple[np.ndarray, np.
     Raises:
       UsageError: no internet and no folder of original files; a file that is not the original.
     """
-    with _quiet():
-        builder = _find_builder(name)
+    with records.quiet():
+        builder = records.find(functools.partial(_builder, name))
         if not builder.is_prepared():
-            _download_and_prepare(builder, _originals(name, builder, manual_dir))
-        examples = _read(builder)
-    images = np.stack([example["image"] for example in examples])
-    return images, np.array([example["label"] for example in examples], np.int64)
+            records.write(builder, _originals(name, builder, manual_dir))
+        found = records.read(builder, ("train", "test"))
+    return found["image"], found["label"].astype(np.int64)
 
 
-def _read(builder: Any) -> list[dict[str, Any]]:
-    try:
-        splits = [builder.as_data_source(split=split) for split in ("train", "test")]
-        return [example for split in splits for example in split.__getitems__(range(len(split)))]
-    except Exception as error:  # array_record and TFDS each have their own
-        where = f"data set '{builder.name}': what was prepared in '{builder.data_dir}'"
-        raise UsageError(f"{where} is damaged: delete that folder") from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps TFDS's announcements of unknown sizes and its advice out of the terminal."""
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(before)
-
-
-def _find_builder(name: str) -> Any:
-    """Returns the builder in TFDS's own folder, unless that one holds TensorFlow's format."""
-    try:
-        return _builder(name, data_dir=None)
-    except ValueError:  # prepared there as TFRecord, which cannot be read without TensorFlow
-        return _builder(name, data_dir=cache_dir() / "tensorflow_datasets")
-
-
-def _builder(name: str, data_dir: pathlib.Path | None) -> Any:
+def _builder(name: str, data_dir: pathlib.Path | None, file_format: str) -> Any:
     import tensorflow_datasets as tfds
     from PIL import Image
     from tensorflow_datasets.image_classification import mnist as stock
@@ -95,7 +61,7 @@ def _builder(name: str, data_dir: pathlib.Path | None) -> Any:
             "_split_generators": download,
             "_generate_examples": examples,
         }
-        return type(parent.__name__, (parent,), members)(data_dir=data_dir, file_format="array_record")
+        return type(parent.__name__, (parent,), members)(data_dir=data_dir, file_format=file_format)
 
 
 def _read_idx(path: Any, offset: int) -> np.ndarray:
@@ -141,16 +107,3 @@ def _check_internet(name: str, url: str) -> None:
             f"data set '{name}' is not prepared and cannot be downloaded from here: connect to "
             "the internet once, or pass --manual_dir=FOLDER with its four original .gz files"
         )
-
-
-def _download_and_prepare(builder: Any, originals: pathlib.Path | None) -> None:
-    import tensorflow_datasets as tfds
-
-    print(f"preparing data set '{builder.name}', once (about 15 s) ...", file=sys.stderr)
-    tfds.disable_progress_bar()
-    config = tfds.download.DownloadConfig(manual_dir=originals)
-    try:
-        builder.download_and_prepare(download_config=config, file_format="array_record")
-    except Exception as error:  # requests, TFDS and the OS each have their own
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"data set '{builder.name}' could not be prepared: {first_line}") from error

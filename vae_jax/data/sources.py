@@ -5,6 +5,7 @@ The splits are consecutive ranges of the prepared arrays, the same for everyone:
     digits         1197 train    300 valid    300 test   (a fixed permutation of the 1797)
     mnist         50000 train  10000 valid  10000 test   (valid: the last 10k of TFDS's train)
     fashion_mnist 50000 train  10000 valid  10000 test   (likewise)
+    trees         10000 train   2000 valid   2000 test   (drawn, each from a seed of its own)
 """
 
 import dataclasses
@@ -16,16 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vae_jax.data import digits, mnist
+from vae_jax.data import digits, mnist, trees
 from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import cache_dir, make_dir, write_whole
 
 
 class Split(NamedTuple):
-    """Images uint8 NxHxWxC and labels int N."""
+    """Images uint8 NxHxWxC, labels int N and, where they are known, factors float32 NxF."""
 
     images: np.ndarray
     labels: np.ndarray
+    factors: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +39,10 @@ class Source:
       max_value: the uint8 value of a fully lit pixel; images / max_value lie in [0, 1].
       sizes: number of train, valid and test images.
       classes: the name of each label.
-      sha256: of the prepared images and labels; it is the data's part of a run id.
-      prepare: manual_dir or None -> (images, labels), in the order of the splits.
+      sha256: of the prepared arrays; it is the data's part of a run id.
+      prepare: manual_dir or None -> images, labels and, where they are known, factors, in the order
+        of the splits.
+      factors: the names of what an image is made from, where that is known.
     """
 
     image_shape: tuple[int, int, int]
@@ -46,7 +50,8 @@ class Source:
     sizes: tuple[int, int, int]
     classes: tuple[str, ...]
     sha256: str
-    prepare: Callable[[pathlib.Path | None], tuple[np.ndarray, np.ndarray]]
+    prepare: Callable[[pathlib.Path | None], tuple[np.ndarray, ...]]
+    factors: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +95,15 @@ SOURCES = {
         sha256="31368f9c6262f7b9ed02d7f1caa76bad88916157047eee2b293d649bc0255eae",
         prepare=lambda manual_dir: mnist.prepare("fashion_mnist", manual_dir),
     ),
+    "trees": Source(
+        image_shape=(32, 32, 3),
+        max_value=255,
+        sizes=(10_000, 2_000, 2_000),
+        classes=trees.CLASSES,
+        sha256="18fb414ac4104ac1ffa14eb37547579b1c52fc586264ec7279202f00410b608e",
+        prepare=trees.prepare,
+        factors=trees.FACTORS,
+    ),
 }
 
 
@@ -113,18 +127,18 @@ def load(name: str, manual_dir: pathlib.Path | str | None = None) -> Dataset:
     path = cache_dir() / "data" / f"{name}-{known.sha256[:8]}.npz"
     if not path.exists():
         _prepare(name, path, manual_dir)
-    images, labels = _read(path)
-    if fingerprint(images, labels) != known.sha256:
+    arrays = _read(path)
+    if fingerprint(*arrays) != known.sha256:
         raise UsageError(f"'{path}' is damaged (wrong checksum): delete it and run again")
     ends = np.cumsum(known.sizes)
-    splits = zip(np.split(images, ends[:-1]), np.split(labels, ends[:-1]), strict=True)
-    return Dataset(name, known, *(Split(*arrays) for arrays in splits))
+    splits = zip(*(np.split(array, ends[:-1]) for array in arrays), strict=True)
+    return Dataset(name, known, *(Split(*parts) for parts in splits))
 
 
-def fingerprint(images: np.ndarray, labels: np.ndarray) -> str:
-    """Returns the sha256 of both arrays: shape, type and every value."""
+def fingerprint(*arrays: np.ndarray) -> str:
+    """Returns the sha256 of arrays: shape, type and every value."""
     digest = hashlib.sha256()
-    for array in (images, labels):
+    for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
@@ -132,18 +146,18 @@ def fingerprint(images: np.ndarray, labels: np.ndarray) -> str:
 
 def _prepare(name: str, path: pathlib.Path, manual_dir: pathlib.Path | str | None) -> None:
     known = SOURCES[name]
-    images, labels = known.prepare(pathlib.Path(manual_dir) if manual_dir else None)
-    if (found := fingerprint(images, labels)) != known.sha256:
+    arrays = known.prepare(pathlib.Path(manual_dir) if manual_dir else None)
+    if (found := fingerprint(*arrays)) != known.sha256:
         raise UsageError(f"data set '{name}' is not the one expected: its sha256 is {found}")
     content = io.BytesIO()
-    np.savez(content, images=images, labels=labels)
+    np.savez(content, **dict(zip(Split._fields, arrays, strict=False)))
     make_dir(path.parent)
     write_whole(path, content.getvalue())
 
 
-def _read(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+def _read(path: pathlib.Path) -> list[np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return arrays["images"], arrays["labels"]
+            return [arrays[name] for name in Split._fields if name in arrays]
     except Exception as error:  # zipfile, numpy and the OS each have their own
         raise UsageError(f"cannot read '{path}' ({error}): delete it and run again") from None
