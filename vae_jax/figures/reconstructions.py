@@ -1,0 +1,38 @@
+"""Originals above what comes back from codes of several sizes."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from vae_jax.figures.grid import show
+from vae_jax.figures.style import PAGE, style, subplots
+from vae_jax.statistics import Estimate
+
+
+def reconstructions(
+    originals_KxHxWxC: np.ndarray,
+    sizes: Sequence[int],
+    rebuilt: Mapping[str, Sequence[np.ndarray]],
+    errors: Mapping[str, Sequence[Estimate]],
+    title: str,
+) -> Figure:
+    """Draws one panel per model: the originals, and a row for each latent size.
+
+    Args:
+      sizes: the latent sizes.
+      rebuilt: model -> reconstructions KxHxWxC at each size, of one seed.
+      errors: model -> MSE per pixel on all of test at each size.
+      title: names the images.
+    """
+    with style():
+        height = 0.75 + 0.5 * PAGE / len(rebuilt) / len(originals_KxHxWxC) * 2.0 * (len(sizes) + 1)
+        figure, panels = subplots(len(rebuilt), width=PAGE, height=height)
+        for axes, (name, rows) in zip(panels, rebuilt.items(), strict=True):
+            names = [
+                f"{size} · {error.mean:.4f}" for size, error in zip(sizes, errors[name], strict=True)
+            ]
+            show(axes, np.stack([originals_KxHxWxC, *rows]), ["original", *names])
+            axes.set_title(f"{name}\nlatent size · squared error per pixel", loc="left")
+        figure.suptitle(title, fontsize=8)
+    return figure
