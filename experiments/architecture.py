@@ -43,7 +43,10 @@ def configs(dataset: str) -> list[ConfigDict]:
 def report(dataset: str, rows: Sequence[Row]) -> Report:
     shape = data.source(dataset).image_shape
     found = [_trained(row, shape) for row in rows]
-    drawn = {f"{dataset}: autoencoder": found[0], f"{dataset}: convolutional autoencoder": _convolutional(dataset)}
+    drawn = {
+        f"{dataset}: autoencoder": found[0],
+        f"{dataset}: convolutional autoencoder": _convolutional(dataset),
+    }
     return Report({"architecture": architecture(drawn, shape)}, _claims(found, rows, shape))
 
 
@@ -69,7 +72,12 @@ def _claims(found: Sequence[list[Layer]], rows: Sequence[Row], shape: tuple[int,
         ),
         Claim(
             "no layer is narrower than the code (values of the code / of the narrowest)",
-            estimate([code.values / min(layer.values for layer in one) for code, one in zip(codes, found, strict=True)]),
+            estimate(
+                [
+                    code.values / min(layer.values for layer in one)
+                    for code, one in zip(codes, found, strict=True)
+                ]
+            ),
             at_most=1.0,
         ),
         Claim(

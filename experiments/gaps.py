@@ -31,7 +31,7 @@ from experiments import latent_map, study
 from experiments.study import Claim, Report, families, of_family
 from vae_jax import data, launch
 from vae_jax.evaluate import codes, neighbors, reconstruct
-from vae_jax.evaluate.decode import decode
+from vae_jax.evaluate.decoded import decoded
 from vae_jax.evaluate.holes import empty_share, gaussian_of
 from vae_jax.evaluate.nearest import nearest
 from vae_jax.figures.gaps import Space, gaps
@@ -77,7 +77,7 @@ def _measures(row: Row) -> Measures:
     points = gaussian_of(known, POINTS, row.fields["seed"])
     far, usual = (
         np.median(nearest(drawn, train[:REFERENCES])[0])
-        for drawn in (decode(*model, points), reconstruct(*model, test[:POINTS]))
+        for drawn in (decoded(*model, points), reconstruct(*model, test[:POINTS]))
     )
     mixing = neighbors.mixing(asked, trained.dataset.test.labels)
     return Measures(empty_share(known, asked, points), far / usual, mixing)
@@ -91,15 +91,15 @@ def _space(row: Row) -> Space:
     known = codes(*model, train)
     middle, spread = known.mean(0), REACH * known.std(0)
     low, high = middle - spread, middle + spread
-    fine = decode(*model, _lattice(low, high, FINE))
+    fine = decoded(*model, _lattice(low, high, FINE))
     distances = nearest(fine, train[:REFERENCES])[0].reshape(FINE, FINE)
     return Space(
         low,
         high,
         codes=codes(*model, trained.images("test")),
-        grid=_square(decode(*model, _lattice(low, high, SIDE))),
+        grid=_square(decoded(*model, _lattice(low, high, SIDE))),
         distances=distances,
-        samples=_square(decode(*model, gaussian_of(known, SAMPLES_SIDE**2, 0))),
+        samples=_square(decoded(*model, gaussian_of(known, SAMPLES_SIDE**2, 0))),
     )
 
 
@@ -112,13 +112,15 @@ def _lattice(low: np.ndarray, high: np.ndarray, side: int) -> np.ndarray:
 
 def _square(images_NxHxWxC: np.ndarray) -> np.ndarray:
     side = round(len(images_NxHxWxC) ** 0.5)
-    return images_NxHxWxC.reshape(side, side, *images_NxHxWxC.shape[1:])
+    return np.asarray(images_NxHxWxC).reshape(side, side, *images_NxHxWxC.shape[1:])
 
 
 def _note(found: Sequence[Measures], dataset: str, classes: Sequence[str]) -> str:
     """Shares of points in holes and of mixed neighbours, over seeds."""
     shares = neighbors.pairs(np.mean([measures.mixing for measures in found], axis=0))[::-1]
-    named = [pair for pair in shares if {classes[pair.first], classes[pair.second]} == set(NAMED.get(dataset, ()))]
+    named = [
+        pair for pair in shares if {classes[pair.first], classes[pair.second]} == set(NAMED.get(dataset, ()))
+    ]
     mixed = [f"{classes[p.first]}–{classes[p.second]} {100 * p.value:.1f}%" for p in [shares[0], *named]]
     return f"{100 * np.mean([m.empty for m in found]):.0f}% in holes; mixed: {', '.join(mixed)}"
 
@@ -139,7 +141,7 @@ def _claims(found: dict[str, list[Measures]], images: data.Dataset) -> list[Clai
             at_most=0.1,
         ),
         Claim(
-            "the VAE's decoded points look more like data (distance to the nearest image / the autoencoder's)",
+            "the VAE's decoded points look more like data (distance to the nearest image / distance)",
             estimate([v.unlike / a.unlike for v, a in zip(variational, plain, strict=True)]),
             at_most=1.0,
         ),

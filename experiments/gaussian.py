@@ -74,7 +74,10 @@ def _distances(variable: Variable) -> np.ndarray:
     """Returns the distance of averages from N(0, 1): a row for each count, a column for each seed."""
     rngs = [np.random.default_rng(overrides["seed"]) for overrides in sweep_seed()]
     return np.array(
-        [[kolmogorov_distance(standardized_means(variable, n, AVERAGES, rng)) for rng in rngs] for n in COUNTS]
+        [
+            [kolmogorov_distance(standardized_means(variable, n, AVERAGES, rng)) for rng in rngs]
+            for n in COUNTS
+        ]
     )
 
 

@@ -27,7 +27,7 @@ from experiments import study
 from experiments.study import Claim, Report, families, of_family
 from vae_jax import data, launch
 from vae_jax.evaluate import codes
-from vae_jax.evaluate.decode import decode
+from vae_jax.evaluate.decoded import decoded
 from vae_jax.evaluate.nearest import flat, nearest
 from vae_jax.figures.interpolation import interpolation
 from vae_jax.results import Row
@@ -70,7 +70,7 @@ def _ways(row: Row, pairs_Px2: np.ndarray) -> np.ndarray:
     z = codes(trained.model, trained.variables, trained.images("test"))[pairs_Px2]
     between = np.linspace(0, 1, STEPS)[:, None]
     z_PxSxZ = z[:, :1] * (1 - between) + z[:, 1:] * between
-    images = decode(trained.model, trained.variables, z_PxSxZ.reshape(-1, LATENT_SIZE))
+    images = np.asarray(decoded(trained.model, trained.variables, z_PxSxZ.reshape(-1, LATENT_SIZE)))
     return images.reshape(len(pairs_Px2), STEPS, *images.shape[1:])
 
 
@@ -83,8 +83,8 @@ def _blends(ways_PxSxHxWxC: np.ndarray) -> np.ndarray:
 def _unlike(ways_PxSxHxWxC: np.ndarray, train: np.ndarray) -> float:
     """Returns how far half way is from the nearest training image, over the same of the blend; medians."""
     middle = STEPS // 2
-    decoded, blended = (nearest(w[:, middle], train)[0] for w in (ways_PxSxHxWxC, _blends(ways_PxSxHxWxC)))
-    return float(np.median(decoded) / np.median(blended))
+    between, blended = (nearest(w[:, middle], train)[0] for w in (ways_PxSxHxWxC, _blends(ways_PxSxHxWxC)))
+    return float(np.median(between) / np.median(blended))
 
 
 def _largest_step(ways_PxSxHxWxC: np.ndarray) -> float:
@@ -95,7 +95,10 @@ def _largest_step(ways_PxSxHxWxC: np.ndarray) -> float:
 
 
 def _notes(ratios: dict[str, list[float]]) -> dict[str, str]:
-    return {name: f"{name}: half way {estimate(seeds)} as far from data as a blend" for name, seeds in ratios.items()}
+    return {
+        name: f"{name}: half way {estimate(seeds)} as far from data as a blend"
+        for name, seeds in ratios.items()
+    }
 
 
 def _claims(ratios: dict[str, list[float]], ways: Sequence[np.ndarray]) -> list[Claim]:

@@ -32,7 +32,7 @@ from experiments import study
 from experiments.study import Claim, Report, families
 from vae_jax import launch
 from vae_jax.evaluate import reconstruct
-from vae_jax.evaluate.decode import decode
+from vae_jax.evaluate.decoded import decoded
 from vae_jax.evaluate.nearest import authentic_share, coverage, nearest
 from vae_jax.figures.novelty import novelty
 from vae_jax.results import Row
@@ -75,7 +75,7 @@ def _measures(row: Row) -> Measures:
     model = trained.model, trained.variables
     train, test = trained.images("train"), trained.images("test")[:SAMPLES]
     z = trained.model.prior.sample(jax.random.key(row.fields["seed"]), (len(test), LATENT_SIZE))
-    samples = decode(*model, z)
+    samples = np.asarray(decoded(*model, z))
     rebuilt = np.asarray(reconstruct(*model, test))
     others = np.asarray(reconstruct(*model, train[: len(test)]))
     distances, found = nearest(samples, train)

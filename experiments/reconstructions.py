@@ -71,7 +71,9 @@ def _told(row: Row) -> float:
     return float((found == np.arange(len(found))).mean())
 
 
-def _claims(name: str, sizes: Sequence[int], smallest: Sequence[float], largest: Sequence[float]) -> list[Claim]:
+def _claims(
+    name: str, sizes: Sequence[int], smallest: Sequence[float], largest: Sequence[float]
+) -> list[Claim]:
     return [
         Claim(
             f"{name}: a code of {sizes[-1]} is enough (share of images told by their reconstruction)",

@@ -8,12 +8,36 @@ Exits 1 if a claim is not reproduced. Runs are shared between studies and never 
 
 from collections.abc import Sequence
 
-from experiments import bottleneck_width, cli, latent_map, latent_size, study
+from experiments import (
+    architecture,
+    bottleneck_width,
+    cli,
+    compression,
+    gaps,
+    gaussian,
+    interpolation,
+    latent_map,
+    latent_size,
+    linear_pca,
+    novelty,
+    reconstructions,
+    similarity,
+    study,
+)
 
 STUDIES = {
+    "architecture": architecture,
+    "reconstructions": reconstructions,
     "latent_size": latent_size,
     "bottleneck_width": bottleneck_width,
+    "compression": compression,
+    "linear_pca": linear_pca,
     "latent_map": latent_map,
+    "similarity": similarity,
+    "gaps": gaps,
+    "gaussian": gaussian,
+    "interpolation": interpolation,
+    "novelty": novelty,
 }
 
 

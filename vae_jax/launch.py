@@ -158,7 +158,7 @@ class Trained(NamedTuple):
     preprocess: data.Preprocess
 
     def images(self, split: str) -> np.ndarray:
-        """Returns the images of `train`, `valid` or `test` in [0, 1]; drawn once, if binary."""
+        """Returns 'train', 'valid' or 'test' as the model takes them: one draw of sampled pixels."""
         return data.draw_once(self.preprocess, getattr(self.dataset, split).images, split)
 
 

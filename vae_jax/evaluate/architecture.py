@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -32,9 +33,7 @@ class Layer(NamedTuple):
         return math.prod(self.shape)
 
 
-def layers(
-    model: Autoencoder, variables: dict[str, Any], image_shape: tuple[int, int, int]
-) -> list[Layer]:
+def layers(model: Autoencoder, variables: dict[str, Any], image_shape: tuple[int, int, int]) -> list[Layer]:
     """Returns the layers that have parameters, in the order in which an image passes them.
 
     Args:
@@ -46,8 +45,10 @@ def layers(
     def note(call, args, kwargs, context):
         output = call(*args, **kwargs)
         side, *inner = context.module.path or ("model",)
-        own = functools.reduce(lambda tree, name: tree.get(name, {}), inner, variables["params"].get(side, {}))
-        if context.method_name == "__call__" and any(hasattr(leaf, "shape") for leaf in own.values()):
+        own = functools.reduce(
+            lambda tree, name: tree.get(name, {}), inner, variables["params"].get(side, {})
+        )
+        if side in _SIDES and context.method_name == "__call__" and _has_arrays(own):
             found.append(Layer(side, type(context.module).__name__, output.shape[1:], count(own)))
         return output
 
@@ -57,4 +58,12 @@ def layers(
 
     with nn.intercept_methods(note):
         jax.eval_shape(forward, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32))
-    return [layer for layer in found if layer.side in ("encoder", "decoder")]
+    return found
+
+
+_SIDES = ("encoder", "decoder")
+
+
+def _has_arrays(tree: Mapping[str, Any]) -> bool:
+    """Returns whether parameters stand in the tree itself, not only in those of parts of it."""
+    return any(not isinstance(leaf, Mapping) for leaf in tree.values())

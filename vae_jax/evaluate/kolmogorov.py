@@ -44,9 +44,7 @@ def one_of(values_N: np.ndarray) -> Variable:
     return Variable(lambda rng, size: rng.choice(values_N, size), mean, float(values_N.std()), third)
 
 
-def standardized_means(
-    variable: Variable, count: int, averages: int, rng: np.random.Generator
-) -> np.ndarray:
+def standardized_means(variable: Variable, count: int, averages: int, rng: np.random.Generator) -> np.ndarray:
     """Returns averages of `count` draws each, less their mean and over their standard deviation.
 
     The draws are made in turns, so that memory does not grow with `count`.

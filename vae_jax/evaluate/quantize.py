@@ -1,5 +1,7 @@
 """Codes as bits: quantised codes, and the length in bits that they take."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,3 +42,24 @@ def code_length(known_NxZ: np.ndarray, symbols_MxZ: np.ndarray, bits: int) -> fl
         counts = np.bincount(known, minlength=2**bits) + 1.0
         total -= np.log2(counts / counts.sum())[symbols].mean()
     return float(total)
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Returns the points (bits, error) that no other beats in both, by rising bits."""
+    best: list[tuple[float, float]] = []
+    for bits, error in sorted(points):
+        if not best or error < best[-1][1]:
+            best.append((bits, error))
+    return best
+
+
+def bits_at(points: Sequence[tuple[float, float]], error: float) -> float:
+    """Returns the bits at which the frontier of the points has this error.
+
+    Between two points log error is linear in bits; NaN where no point has so small an error, the
+    bits of the first point where all have a smaller one.
+    """
+    bits, errors = zip(*frontier(points), strict=True)
+    if error < errors[-1]:
+        return math.nan
+    return float(np.interp(-np.log(error), -np.log(errors), bits))

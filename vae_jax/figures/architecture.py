@@ -12,7 +12,12 @@ from vae_jax.evaluate.architecture import Layer
 from vae_jax.figures.style import COLORS, PAGE, style, subplots
 
 NODES = 11  # are drawn of a layer at most
-INK = {"input": COLORS[0], "encoder": COLORS[1], "code": "#C1272D", "decoder": COLORS[3]}  # red as in the post
+INK = {
+    "input": COLORS[0],
+    "encoder": COLORS[1],
+    "code": "#C1272D",
+    "decoder": COLORS[3],
+}  # red as in the post
 
 
 def architecture(models: Mapping[str, Sequence[Layer]], image_shape: tuple[int, int, int]) -> Figure:
@@ -26,7 +31,8 @@ def architecture(models: Mapping[str, Sequence[Layer]], image_shape: tuple[int, 
         figure, panels = subplots(1, rows=len(models), width=PAGE, height=2.5 * len(models))
         for axes, (title, layers) in zip(panels, models.items(), strict=True):
             _model(axes, layers, image_shape)
-            axes.set_title(f"{title}, {sum(layer.parameters for layer in layers):,} parameters")
+            total = sum(layer.parameters for layer in layers)
+            axes.set_title(f"{title}: {total:,} parameters (on each layer, its own)")
     return figure
 
 
@@ -34,7 +40,8 @@ def _model(axes: Axes, layers: Sequence[Layer], image_shape: tuple[int, int, int
     image = Layer("input", "input X", image_shape, 0)
     columns = [image, *layers]
     code = max(index for index, layer in enumerate(columns) if layer.side == "encoder")
-    heights = [_height(layer.values, math.prod(image_shape)) for layer in columns]
+    most = max(layer.values for layer in columns)
+    heights = [_height(layer.values, most) for layer in columns]
     for place, (layer, height) in enumerate(zip(columns, heights, strict=True)):
         color = INK["code" if place == code else layer.side]
         if place:
@@ -49,9 +56,9 @@ def _model(axes: Axes, layers: Sequence[Layer], image_shape: tuple[int, int, int
     axes.set_axis_off()
 
 
-def _height(values: int, pixels: int) -> float:
-    """Returns how tall a layer is drawn: it grows with the logarithm of its size, 1 for an image."""
-    return 0.12 + 0.88 * math.log(max(values, 2)) / math.log(pixels)
+def _height(values: int, most: int) -> float:
+    """Returns how tall a layer is drawn: it grows with the logarithm of its size, 1 for the largest."""
+    return 0.1 + 0.9 * math.log(max(values, 2)) / math.log(most)
 
 
 def _weights(axes: Axes, place: int, heights: Sequence[float], layer: Layer, color: str) -> None:

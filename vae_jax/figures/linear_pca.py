@@ -14,7 +14,7 @@ def linear_pca(
     sizes: Sequence[int],
     errors: Sequence[Estimate],
     floors: Sequence[float],
-    angles: Sequence[Estimate],
+    angles: Mapping[str, Sequence[Estimate]],
     axes_pictures: Mapping[str, np.ndarray],
     title: str,
 ) -> Figure:
@@ -24,7 +24,7 @@ def linear_pca(
       sizes: latent sizes.
       errors: MSE per pixel on train at each size.
       floors: the sum of the discarded eigenvalues, per pixel, at each size.
-      angles: the largest principal angle at each size, degrees.
+      angles: name -> the largest principal angle at each size, degrees.
       axes_pictures: name -> KxHxWxC, vectors of length 1.
       title: names the data set.
     """
@@ -34,8 +34,10 @@ def linear_pca(
         curve(error_axes, sizes, errors, "linear autoencoder")
         error_axes.set(yscale="log", ylabel="mean squared error per pixel", title=f"{title}, train")
         log_ticks(error_axes.yaxis)
-        error_axes.legend()
-        curve(angle_axes, sizes, angles, None)
+        error_axes.legend(loc="lower left")
+        for index, (name, estimates) in enumerate(angles.items()):
+            curve(angle_axes, sizes, estimates, name, index)
+        angle_axes.legend()
         angle_axes.set(ylabel="degrees", title="largest principal angle")
         angle_axes.set_ylim(bottom=0)
         for axes in (error_axes, angle_axes):

@@ -26,13 +26,11 @@ def reconstructions(
       title: names the images.
     """
     with style():
-        height = 0.75 + 0.5 * PAGE / len(rebuilt) / len(originals_KxHxWxC) * 2.0 * (len(sizes) + 1)
+        image = (PAGE / len(rebuilt) - 0.65) / len(originals_KxHxWxC) / 1.1  # inches
+        height = 0.55 + 1.1 * image * (len(sizes) + 1)
         figure, panels = subplots(len(rebuilt), width=PAGE, height=height)
         for axes, (name, rows) in zip(panels, rebuilt.items(), strict=True):
-            names = [
-                f"{size} · {error.mean:.4f}" for size, error in zip(sizes, errors[name], strict=True)
-            ]
+            names = [f"{size} · {error.mean:.4f}" for size, error in zip(sizes, errors[name], strict=True)]
             show(axes, np.stack([originals_KxHxWxC, *rows]), ["original", *names])
-            axes.set_title(f"{name}\nlatent size · squared error per pixel", loc="left")
-        figure.suptitle(title, fontsize=8)
+            axes.set_title(f"{title}, {name}: latent size · squared error per pixel")
     return figure
