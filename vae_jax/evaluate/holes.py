@@ -4,10 +4,7 @@ import numpy as np
 
 
 def gaussian_of(codes_NxZ: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Returns `size` draws of the Gaussian with the codes' own mean and covariance, size x Z.
-
-    It is the same rule for every model: a VAE's codes fill it if they keep to their prior.
-    """
+    """Returns `size` draws of the Gaussian with the codes' own mean and covariance, size x Z."""
     mean, covariance = codes_NxZ.mean(0), np.atleast_2d(np.cov(codes_NxZ.T))
     return np.random.RandomState(seed).multivariate_normal(mean, covariance, size)
 

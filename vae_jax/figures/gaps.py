@@ -41,17 +41,17 @@ def gaps(spaces: Mapping[str, Space], notes: Mapping[str, str], title: str) -> F
     highest = max(np.quantile(space.distances, 0.995) for space in spaces.values())
     lowest = min(space.distances.min() for space in spaces.values())
     with style():
-        figure, panels = subplots(3, rows=len(spaces), width=PAGE, height=2.65 * len(spaces))
+        figure, panels = subplots(3, rows=len(spaces), width=PAGE, height=2.5 * len(spaces))
         for index, (name, space) in enumerate(spaces.items()):
             distances, grid, samples = panels[3 * index : 3 * index + 3]
             mesh = _distances(distances, space, lowest, highest)
-            distances.set_title(f"{name}: test codes, decoded everywhere\n{notes[name]}", loc="left")
-            figure.colorbar(mesh, ax=distances, label="to the nearest training image", pad=0.02, aspect=30)
+            distances.set_title(f"{title}, {name}\n{notes[name]}")
+            bar = distances.inset_axes([1.03, 0, 0.05, 1])
+            figure.colorbar(mesh, cax=bar, label="distance to the nearest training image")
             show(grid, space.grid)
-            grid.set_title("decoded over the same square")
+            grid.set_title("decoded over the same area")
             show(samples, space.samples)
-            samples.set_title("drawn from the Gaussian of the codes")
-        figure.suptitle(title, fontsize=8)
+            samples.set_title("decoded samples")
     return figure
 
 
