@@ -36,7 +36,7 @@ from vae_jax.sweeps import expand
 
 LATENT_SIZE = 8
 STEPS = 9  # images on the way, both ends among them
-SHOWN = 3  # pairs
+SHOWN = 6  # pairs
 REFERENCES = 10_000  # training images among which the nearest are looked for
 
 
@@ -53,7 +53,8 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
     train = launch.load(rows[0].run).images("train")[:REFERENCES]
     shown = {name: seeds[0][:SHOWN] for name, seeds in ways.items()}
     ratios = {name: [_unlike(way, train) for way in seeds] for name, seeds in ways.items()}
-    figure = interpolation(shown, _blends(shown["autoencoder"]), _notes(ratios), dataset)
+    notes = {name: str(estimate(seeds)) for name, seeds in ratios.items()}
+    figure = interpolation(shown, _blends(shown["autoencoder"]), notes, dataset)
     return Report({"interpolation": figure}, _claims(ratios, ways["VAE"]))
 
 
@@ -92,13 +93,6 @@ def _largest_step(ways_PxSxHxWxC: np.ndarray) -> float:
     ways = np.stack([flat(way) for way in ways_PxSxHxWxC])
     steps = np.linalg.norm(np.diff(ways, axis=1), axis=-1).max(1)
     return float(np.median(steps / np.linalg.norm(ways[:, -1] - ways[:, 0], axis=-1)))
-
-
-def _notes(ratios: dict[str, list[float]]) -> dict[str, str]:
-    return {
-        name: f"{name}: half way {estimate(seeds)} as far from data as a blend"
-        for name, seeds in ratios.items()
-    }
 
 
 def _claims(ratios: dict[str, list[float]], ways: Sequence[np.ndarray]) -> list[Claim]:

@@ -73,9 +73,8 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     capsys.readouterr()
     reproduce.main(["latent_map", "bottleneck_width", "gaussian", *argv])
     assert f"4 runs in {tmp_path}: 4 completed" in capsys.readouterr().out
-    assert {path: content for path, (_, content) in snapshot(tmp_path).items()} == {
-        path: content for path, (_, content) in before.items()
-    }
+    again = {path: content for path, (_, content) in snapshot(tmp_path).items() if path.name != "claims.csv"}
+    assert again == {path: content for path, (_, content) in before.items() if path.name != "claims.csv"}
     assert sorted(map(str, table(output / "claims.csv"))) == sorted(map(str, claims))
     run_files = {path: content for path, content in before.items() if path.parts[0] != "figures"}
     after = snapshot(tmp_path)

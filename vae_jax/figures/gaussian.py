@@ -36,7 +36,7 @@ def gaussian(
             _averages(axes, name, by_count)
         for index, (name, estimates) in enumerate(distances.items()):
             curve(last, counts, estimates, name, index)
-            label = None if index else "bound of Berry and Esseen, each"
+            label = None if index else "Berry–Esseen bound"
             last.plot(counts, bounds[name], ":", color=COLORS[index], label=label)
         doubling_axis(last, counts)
         last.set(yscale="log", xlabel="n, draws in an average", ylabel="Kolmogorov's distance")

@@ -17,16 +17,24 @@ def interpolation(
     Args:
       ways: model -> decoded images, PxSxHxWxC: P pairs, S steps.
       blends_PxSxHxWxC: the blends of the first model's ends.
-      notes: model -> what is known of its ways.
+      notes: model -> how far it is from data half way, over the same of the blend.
       title: names the data set.
     """
     blocks = {**ways, "blend of pixels": blends_PxSxHxWxC}
     pairs, steps = blends_PxSxHxWxC.shape[:2]
+    columns = 2
     with style():
-        height = 0.7 + PAGE / pairs / (steps + 3) * len(blocks) * 1.1
-        figure, panels = subplots(pairs, width=PAGE, height=height)
-        for pair, axes in enumerate(panels):
+        image = (PAGE / columns - 0.5) / steps / 1.15  # inches
+        lines = -(-pairs // columns)
+        height = 0.3 + lines * (1.15 * image * len(blocks) + 0.2)
+        figure, panels = subplots(columns, rows=lines, width=PAGE, height=height)
+        for pair, axes in enumerate(panels[:pairs]):
             rows = np.stack([images[pair] for images in blocks.values()])
-            show(axes, rows, [] if pair else list(blocks))
-        figure.suptitle(f"{title}, test. " + "; ".join(notes.values()), fontsize=7)
+            show(axes, rows, [] if pair % columns else list(blocks))
+        for unused in panels[pairs:]:
+            unused.remove()
+        told = ", ".join(f"{name} {note}" for name, note in notes.items())
+        figure.suptitle(
+            f"{title}, test. Half way, distance from data over that of the blend: {told}", fontsize=7
+        )
     return figure

@@ -39,7 +39,7 @@ def linear_pca(
             curve(angle_axes, sizes, estimates, name, index)
         angle_axes.legend()
         angle_axes.set(ylabel="degrees", title="largest principal angle")
-        angle_axes.set_ylim(bottom=0)
+        angle_axes.set_ylim(bottom=-0.04 * angle_axes.get_ylim()[1])  # a marker at 0 is drawn whole
         for axes in (error_axes, angle_axes):
             doubling_axis(axes, sizes)
             axes.set_xlabel("latent size")

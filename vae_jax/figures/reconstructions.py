@@ -27,10 +27,11 @@ def reconstructions(
     """
     with style():
         image = (PAGE / len(rebuilt) - 0.65) / len(originals_KxHxWxC) / 1.1  # inches
-        height = 0.55 + 1.1 * image * (len(sizes) + 1)
-        figure, panels = subplots(len(rebuilt), width=PAGE, height=height)
+        figure, panels = subplots(len(rebuilt), width=PAGE, height=0.5 + 1.1 * image * (len(sizes) + 1))
         for axes, (name, rows) in zip(panels, rebuilt.items(), strict=True):
-            names = [f"{size} · {error.mean:.4f}" for size, error in zip(sizes, errors[name], strict=True)]
+            values = zip(sizes, errors[name], strict=True)
+            names = [f"{size} · {error.mean:.4f}" for size, error in values]
             show(axes, np.stack([originals_KxHxWxC, *rows]), ["original", *names])
-            axes.set_title(f"{title}, {name}: latent size · squared error per pixel")
+            axes.set_title(f"{title}: {name}")
+        figure.supxlabel("rows: latent size · mean squared error per pixel", fontsize=7)
     return figure

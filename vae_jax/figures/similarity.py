@@ -22,7 +22,7 @@ def similarity(
       title: names the images.
     """
     with style():
-        figure, (axes, *panels) = subplots(1 + len(shown), width=PAGE, height=2.3)
+        figure, (axes, *panels) = subplots(1 + len(shown), width=PAGE, height=2.5)
         for index, (name, estimates) in enumerate(curves.items()):
             middles = (np.arange(len(estimates)) + 0.5) * 100 / len(estimates)
             curve(axes, middles, estimates, name, index)
