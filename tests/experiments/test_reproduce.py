@@ -90,13 +90,14 @@ def test_study_lists_its_runs_and_writes_nothing(tmp_path, name, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("name", reproduce.STUDIES)
 def test_study_is_a_command_of_its_own(monkeypatch, name):
     """Each module ends by running itself, under its own name."""
     called = []
     monkeypatch.setattr(cli, "run", lambda main: called.append(main))
     monkeypatch.setattr(study, "main", lambda studies, argv, doc: list(studies))
-    runpy.run_module(f"experiments.{name}", run_name="__main__")
+    runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
     (main,) = called
     assert main([]) == [name]
 
