@@ -10,12 +10,37 @@ is not reproduced. Runs are shared between studies and never trained twice.
 import argparse
 from collections.abc import Sequence
 
-from experiments import bottleneck_width, cli, latent_map, latent_size, report, study
+from experiments import (
+    architecture,
+    bottleneck_width,
+    cli,
+    compression,
+    gaps,
+    gaussian,
+    interpolation,
+    latent_map,
+    latent_size,
+    linear_pca,
+    novelty,
+    reconstructions,
+    report,
+    similarity,
+    study,
+)
 
 STUDIES = {
+    "architecture": architecture,
+    "reconstructions": reconstructions,
     "latent_size": latent_size,
     "bottleneck_width": bottleneck_width,
+    "compression": compression,
+    "linear_pca": linear_pca,
     "latent_map": latent_map,
+    "similarity": similarity,
+    "gaps": gaps,
+    "gaussian": gaussian,
+    "interpolation": interpolation,
+    "novelty": novelty,
 }
 
 
