@@ -55,8 +55,7 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
 def _codes(row: Row) -> np.ndarray:
     """Returns the codes of the test images, Nx2."""
     trained = launch.load(row.run)
-    images = data.draw_once(trained.preprocess, trained.dataset.test.images, "test")
-    return codes(trained.model, trained.variables, images)
+    return codes(trained.model, trained.variables, trained.images("test"))
 
 
 def _note(mixing: Sequence[np.ndarray], labels: np.ndarray, classes: Sequence[str]) -> str:

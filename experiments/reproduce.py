@@ -8,12 +8,34 @@ Exits 1 if a claim is not reproduced. Runs are shared between studies and never 
 
 from collections.abc import Sequence
 
-from experiments import bottleneck_width, cli, latent_map, latent_size, study
+from experiments import (
+    activity,
+    bottleneck_width,
+    cli,
+    latent_map,
+    latent_size,
+    learning_curves,
+    manifold,
+    pca_vs_ae,
+    ppca,
+    rate_distortion,
+    samples,
+    study,
+    trajectories,
+)
 
 STUDIES = {
     "latent_size": latent_size,
     "bottleneck_width": bottleneck_width,
     "latent_map": latent_map,
+    "pca_vs_ae": pca_vs_ae,
+    "manifold": manifold,
+    "samples": samples,
+    "learning_curves": learning_curves,
+    "activity": activity,
+    "rate_distortion": rate_distortion,
+    "trajectories": trajectories,
+    "ppca": ppca,
 }
 
 

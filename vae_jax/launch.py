@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from vae_jax import build, checkpoints, data, fit, pool, runs
@@ -155,6 +156,10 @@ class Trained(NamedTuple):
     variables: dict[str, Any]
     dataset: data.Dataset
     preprocess: data.Preprocess
+
+    def images(self, split: str) -> np.ndarray:
+        """Returns 'train', 'valid' or 'test' as the model takes them: one draw of sampled pixels."""
+        return data.draw_once(self.preprocess, getattr(self.dataset, split).images, split)
 
 
 def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:

@@ -15,7 +15,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLoca
 from vae_jax.paths import make_dir, write_whole
 from vae_jax.statistics import Estimate
 
-PAGE = 7.0  # inches: the width of a page of a paper
+PAGE, COLUMN = 7.0, 3.4  # inches: the width of a page of a paper, and of one of its two columns
 
 # Okabe & Ito (2008), black first; then shapes, so that colour is never the only cue.
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
