@@ -1,13 +1,13 @@
 """Do more latent dimensions overfit? Kingma & Welling (2014), Fig. 2.
 
 The ELBO on train and validation images against the number of training images seen, for codes of
-several sizes. Theirs are 3, 5, 10, 20 and 200; here 2 and 50 take the place of the ends, because
-other studies need those runs.
+several sizes. Theirs are 3, 5, 10, 20 and 200; here they are those of the other studies.
 
 Claims, both on validation images, seed by seed:
 - "superfluous latent variables did not result in overfitting": the largest code's ELBO at the end
   is no more than 1 nat below that of the best size;
-- nor does it fall again: it ends no more than 1 nat below its own maximum.
+- nor do they widen the gap between train and validation: the last doubling leaves it no larger
+  than it was.
 
     python -m experiments.learning_curves --workdir=results                   about 40 seconds
     python -m experiments.learning_curves --dataset=mnist --workdir=results   about 6 minutes
@@ -19,12 +19,14 @@ from collections.abc import Sequence
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import kingma_welling, study
-from experiments.study import Claim, Report
+from configs.common import sweep_latent_size, sweep_seed
+from experiments import study
+from experiments.study import Claim, Report, families
 from vae_jax import data
 from vae_jax.figures.learning_curves import learning_curves
 from vae_jax.results import Row, group
 from vae_jax.statistics import estimate
+from vae_jax.sweeps import expand
 
 MARGIN = 1.0  # nats
 POINTS = 60  # of a curve, at equal steps of the logarithm
@@ -32,7 +34,7 @@ POINTS = 60  # of a curve, at equal steps of the logarithm
 
 def configs(dataset: str) -> list[ConfigDict]:
     """Latent sizes x seeds."""
-    return kingma_welling.configs(dataset, kingma_welling.SIZES)
+    return expand(families(dataset)["VAE"], [sweep_latent_size(), sweep_seed()])
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:
@@ -46,7 +48,8 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
         for size in of_size
     }
     figure = learning_curves(seen, curves, dataset)
-    return Report({"learning_curves": figure}, _claims(np.array(list(elbos["valid"].values()))))
+    last = {name: np.array([curve[-1] for curve in of_size.values()]) for name, of_size in elbos.items()}
+    return Report({"learning_curves": figure}, _claims(last["train"], last["valid"]))
 
 
 def _elbos(rows: Sequence[Row], name: str) -> np.ndarray:
@@ -59,19 +62,19 @@ def _spread(epochs: int) -> np.ndarray:
     return np.unique(np.geomspace(1, epochs, POINTS).round().astype(int)) - 1
 
 
-def _claims(valid_LxExS: np.ndarray) -> list[Claim]:
-    """Validation ELBO: latent sizes, the smallest first, x epochs x seeds."""
-    last_LxS = valid_LxExS[:, -1]
+def _claims(train_LxS: np.ndarray, valid_LxS: np.ndarray) -> list[Claim]:
+    """ELBO at the end; a row for each latent size, the smallest first, and a column for each seed."""
+    gaps_LxS = train_LxS - valid_LxS
     return [
         Claim(
             "more latent dimensions do not overfit (validation ELBO, best size − largest, nats)",
-            estimate(last_LxS.max(0) - last_LxS[-1]),
+            estimate(valid_LxS.max(0) - valid_LxS[-1]),
             at_most=MARGIN,
         ),
         Claim(
-            "nor does longer training, at the largest size (maximum − last, nats)",
-            estimate(valid_LxExS[-1].max(0) - last_LxS[-1]),
-            at_most=MARGIN,
+            "the last doubling does not widen the gap (train − validation ELBO, after / before)",
+            estimate(gaps_LxS[-1] / gaps_LxS[-2]),
+            at_most=1.0,
         ),
     ]
 

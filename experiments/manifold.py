@@ -9,7 +9,7 @@ Claims:
 - every class has its place: of the classes, nine in ten or more are found on it, by the nearest
   training images.
 
-    python -m experiments.manifold --workdir=results                   about 10 seconds
+    python -m experiments.manifold --workdir=results                   about 20 seconds
     python -m experiments.manifold --dataset=mnist --workdir=results   about 2 minutes
 """
 
@@ -19,8 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import kingma_welling, study
-from experiments.study import Claim, Report
+from configs.common import sweep_seed
+from experiments import study
+from experiments.study import Claim, Report, families
 from vae_jax import launch
 from vae_jax.evaluate.decoded import decoded
 from vae_jax.evaluate.knn import REFERENCES, nearest_labels
@@ -28,13 +29,14 @@ from vae_jax.evaluate.manifold import roughness, unit_square
 from vae_jax.figures import sheets
 from vae_jax.results import Row
 from vae_jax.statistics import estimate
+from vae_jax.sweeps import expand
 
 SIDE, NEIGHBORS = 20, 5
 
 
 def configs(dataset: str) -> list[ConfigDict]:
     """Seeds, with a code of two dimensions."""
-    return kingma_welling.configs(dataset, (2,))
+    return expand(families(dataset)["VAE"], [[{"latent_size": 2}], sweep_seed()])
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:

@@ -1,9 +1,9 @@
-"""How good are samples from the prior? Kingma & Welling (2014), Fig. 5: 2, 5, 10 and 20 dimensions.
+"""How good are samples from the prior, by latent size? Kingma & Welling (2014), Fig. 5.
 
 The figure shows the mean of p(x|z) for each z drawn from the prior, of the first seed, as theirs
-does. The number is of whole samples, x drawn too, beside as many test images: how often an image's
-nearest other is of its own kind, real or sampled. It is 0.5 if nothing tells them apart, 1 if
-everything does.
+does; their sizes are 2, 5, 10 and 20, here they are those of the other studies. Beside as many test
+images: how often is an image's nearest other of its own kind, real or sampled? 0.5 if nothing tells
+them apart, 1 if everything does.
 
 Claims:
 - five dimensions or more make better samples than two (the difference, the smallest);
@@ -20,23 +20,24 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import kingma_welling, study
-from experiments.study import Claim, Report
+from configs.common import sweep_latent_size, sweep_seed
+from experiments import study
+from experiments.study import Claim, Report, families
 from vae_jax import launch
 from vae_jax.evaluate.decoded import decoded, drawn
 from vae_jax.evaluate.two_sample import two_sample_accuracy
 from vae_jax.figures import sheets
 from vae_jax.results import Row, group
 from vae_jax.statistics import estimate
+from vae_jax.sweeps import expand
 
-SIZES = (2, 5, 10, 20)
 SIDE = 8  # images a row of a sheet
 COMPARED = 1000  # real images and samples, at most
 
 
 def configs(dataset: str) -> list[ConfigDict]:
     """Latent sizes x seeds."""
-    return kingma_welling.configs(dataset, SIZES)
+    return expand(families(dataset)["VAE"], [sweep_latent_size(), sweep_seed()])
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:

@@ -30,8 +30,8 @@ from ml_collections import ConfigDict
 
 from configs import common
 from configs.common import sweep_seed
-from experiments import kingma_welling, study
-from experiments.study import Claim, Report
+from experiments import study
+from experiments.study import Claim, Report, families
 from vae_jax import launch
 from vae_jax.config import override
 from vae_jax.evaluate.codes import posterior
@@ -59,7 +59,7 @@ class Moment(NamedTuple):
 def configs(dataset: str) -> list[ConfigDict]:
     """Weights of the KL term x lengths of training x seeds, at a constant learning rate."""
     changes = {"latent_size": 1, "schedule": "constant"}
-    base = override(kingma_welling.config(dataset), changes)
+    base = override(families(dataset)["VAE"], changes)
     epochs = np.geomspace(1, common.NUM_EPOCHS[dataset] // 2, MOMENTS).round().astype(int)
     lengths = [{"num_epochs": int(number)} for number in epochs]
     return expand(base, [[{"beta": beta} for beta in BETAS], lengths, sweep_seed()])

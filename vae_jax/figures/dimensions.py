@@ -33,6 +33,7 @@ def dimensions(activity_SxZ: np.ndarray, kl_Z: Sequence[Estimate], kl_threshold:
         )
         left.set_title(f"{title}: activity")
         curve(right, range(1, size + 1), kl_Z, None, index=1)
+        right.lines[0].set_markersize(2)
         right.axhline(kl_threshold, color=COLORS[2], linestyle="--", label=f"threshold {kl_threshold:g} nats")
         right.set(xlabel="latent dimension, largest KL first", ylabel="KL(q(z|x)‖p(z)), nats")
         right.set_title(f"{title}: KL per dimension")

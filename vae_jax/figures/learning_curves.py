@@ -22,11 +22,12 @@ def learning_curves(
     """
     with style():
         figure, panels = subplots(len(elbos), width=PAGE, height=2.1)
+        for axes in panels[1:]:
+            axes.sharey(panels[0])
         for axes, (size, curves) in zip(panels, elbos.items(), strict=True):
             for index, (name, line) in enumerate(LINES.items()):
                 _band(axes, seen, curves[name], line, COLORS[1 + index], name)
             axes.set(xscale="log", title=f"{size} dimensions")
-            axes.sharey(panels[0])
             axes.label_outer()
         panels[0].set_ylabel("ELBO, nats per image")
         panels[0].legend(loc="lower right")

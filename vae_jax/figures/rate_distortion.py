@@ -35,7 +35,7 @@ def rate_distortion(
         axes.plot(0, without_code, "s", color=COLORS[2], clip_on=False, label="no code: independent pixels")
         total, reach = (values[betas.index(1.0)] for values in (np.add(x, y), [1.25 * max(x)] * len(x)))
         line = np.array([0, min(total, reach)])
-        axes.plot(line, total - line, "--", color="0.45", label=f"ELBO of β = 1: {-total:.1f} nats")
+        axes.plot(line, total - line, "--", color="0.45", label=f"−ELBO of β = 1: {total:.1f} nats")
         axes.set(xlim=(0, reach), ylim=(0, 1.1 * max(without_code, total, *y)))
         axes.set(xlabel="rate: KL(q(z|x)‖p(z)), nats per image", title=f"{title}, test")
         axes.set_ylabel("distortion: −log p(x|z), nats per image")
