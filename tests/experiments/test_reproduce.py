@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from configs import ae, common
-from experiments import bottleneck_width, latent_size, reproduce, study, watch
+from experiments import bottleneck_width, latent_size, ppca, rate_distortion, reproduce, study, watch
 from experiments.study import Claim, Report
 from tests.experiments.commands import command, snapshot
 from vae_jax import data, launch, runs
@@ -29,13 +29,16 @@ def table(path):
 
 @pytest.fixture
 def few_runs(monkeypatch):
-    """The studies as they are, with fewer sizes, widths and seeds: 14 runs of 7 programs."""
+    """The studies as they are, with fewer values and seeds: 28 runs."""
     monkeypatch.setattr(watch, "LINE_SECONDS", math.inf)  # on a slow machine it would print some
     fewer = {
         "sweep_seed": [{"seed": 0}, {"seed": 1}],
         "sweep_latent_size": [{"latent_size": 2}, {"latent_size": 8}],
         "sweep_bottleneck_width": [{"bottleneck_width": width} for width in (8, 64, 512)],
+        "sweep_beta": [{"beta": 1.0}, {"beta": 4.0}],
     }
+    monkeypatch.setattr(ppca, "SIZES", (2,))
+    monkeypatch.setattr(ppca, "VARIANCES", (0.1,))
     for module in reproduce.STUDIES.values():
         for name in fewer.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, lambda name=name: fewer[name])
@@ -49,8 +52,8 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     claims = table(output / "claims.csv")
     assert err == ""
     assert f"6 runs in {tmp_path}: 6 completed" in out  # those whose seconds are compared, then the others
-    assert f"8 runs in {tmp_path}: 8 completed" in out
-    assert len(runs.all_runs(tmp_path)) == 14
+    assert f"22 runs in {tmp_path}: 22 completed" in out
+    assert len(runs.all_runs(tmp_path)) == 28
     # Hardly trained models need not show anything: the code says what the verdicts say.
     assert code == (0 if {claim["verdict"] for claim in claims} <= {"reproduced", "inconclusive"} else 1)
     assert {claim["study"] for claim in claims} == set(reproduce.STUDIES)
@@ -59,7 +62,7 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
         assert any(line.startswith(claim["verdict"]) and claim["claim"] in line for line in out.splitlines())
     for name, module in reproduce.STUDIES.items():
         needed = [common.smoke(config) for config in module.configs("digits")]
-        ids = sorted(runs.find(tmp_path, config, data.source("digits").sha256).id for config in needed)
+        ids = sorted({runs.find(tmp_path, config, data.source("digits").sha256).id for config in needed})
         with Image.open(output / f"{name}.png") as image:
             image.load()
             assert image.text["Description"] == f"runs {json.dumps(ids)}"
@@ -80,12 +83,19 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     assert {path: after[path] for path in run_files} == run_files
 
 
-@pytest.mark.parametrize("name", reproduce.STUDIES)
-def test_study_is_a_command_of_its_own(tmp_path, name):
-    done = command(name, "--smoke", "--dry_run", f"--workdir={tmp_path / 'runs'}")
+def test_study_is_a_command_of_its_own(tmp_path):
+    done = command("latent_map", "--smoke", "--dry_run", f"--workdir={tmp_path / 'runs'}")
     assert (done.returncode, done.stderr) == (0, "")
-    runs_of_study = len(reproduce.STUDIES[name].configs("digits"))
-    assert f"{runs_of_study} runs, {runs_of_study} to do" in done.stdout
+    assert "10 runs, 10 to do" in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", reproduce.STUDIES)
+def test_dry_run_lists_the_runs_of_a_study(tmp_path, name, capsys):
+    module = reproduce.STUDIES[name]
+    assert study.main({name: module}, ["--dry_run", f"--workdir={tmp_path / 'runs'}"], module.__doc__) == 0
+    count = len(module.configs("digits"))
+    assert f"{count} runs, {count} to do" in capsys.readouterr().out
     assert not (tmp_path / "runs").exists()
 
 
@@ -294,3 +304,33 @@ def test_bottleneck_width_judges_known_numbers(tmp_path):
 def test_bottleneck_width_that_does_not_matter_is_not_reproduced(tmp_path):
     report = bottleneck_width.report("digits", list(bottleneck_rows(tmp_path, [0.1] * 7)))
     assert "reproduced" not in [claim.verdict for claim in report.claims[:2]]
+
+
+def rate_distortion_rows(tmp_path, rates, distortions):
+    for config in rate_distortion.configs("digits"):
+        place = (0.25, 0.5, 1.0, 2.0, 4.0).index(config.beta)
+        yield row(tmp_path, config, test__kl=rates[place], test__reconstruction=distortions[place])
+
+
+@pytest.mark.parametrize(
+    ("rates", "distortions", "expected"),
+    [
+        (
+            (16, 12, 8, 4, 0),
+            (10, 11, 14, 19, 25),
+            [(-4, 5, "reproduced"), (1, 5, "reproduced"), (1, 5, "reproduced")],
+        ),
+        (
+            (16, 12, 12.5, 4, 0),
+            (10, 11, 10.75, 13, 25),
+            [(0.5, 5, "not reproduced"), (-0.25, 5, "not reproduced"), (-6.25, 5, "not reproduced")],
+        ),
+    ],
+    ids=["a frontier", "none"],
+)
+def test_rate_distortion_judges_known_numbers(tmp_path, monkeypatch, rates, distortions, expected):
+    digits = data.load("digits")
+    trained = launch.Trained(None, None, digits, data.Preprocess("sampled", 16))
+    monkeypatch.setattr(launch, "load", lambda run: trained)
+    report = rate_distortion.report("digits", list(rate_distortion_rows(tmp_path, rates, distortions)))
+    assert claims_of(report) == expected

@@ -9,6 +9,8 @@ from matplotlib.ticker import FixedLocator
 
 from vae_jax.figures.style import COLUMN, PAGE, style, subplots
 
+FRAME = 0.3  # grey, between images whose edges are black or white
+
 
 def manifold(images_SxSxHxWxC: np.ndarray, title: str) -> Figure:
     """Draws decoded codes over the unit square: rows by the second dimension, low to high upwards."""
@@ -25,18 +27,20 @@ def manifold(images_SxSxHxWxC: np.ndarray, title: str) -> Figure:
 def samples(sheets: Mapping[str, np.ndarray]) -> Figure:
     """Draws one panel a sheet: title -> images RxCxHxWxC."""
     with style():
-        figure, panels = subplots(len(sheets), width=PAGE, height=PAGE / len(sheets) + 0.4)
+        figure, panels = subplots(len(sheets), width=PAGE, height=PAGE / len(sheets) + 0.5)
         for axes, (title, images) in zip(panels, sheets.items(), strict=True):
             _picture(axes, sheet(images))
-            axes.set_title(title)
+            axes.set_title(title, fontsize=7)
             axes.set_axis_off()
     return figure
 
 
 def sheet(images_RxNxHxWxC: np.ndarray) -> np.ndarray:
-    """Returns R rows of N images as one picture of R·H x N·W x C."""
-    rows, columns, height, width, channels = images_RxNxHxWxC.shape
-    return images_RxNxHxWxC.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+    """Returns R rows of N images as one picture, each in a frame: R·(H + 2) x N·(W + 2) x C."""
+    frame = [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0)]
+    framed = np.pad(images_RxNxHxWxC, frame, constant_values=FRAME)
+    rows, columns, height, width, channels = framed.shape
+    return framed.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
 
 def _picture(axes: Axes, picture: np.ndarray, **options) -> None:
