@@ -3,13 +3,12 @@
 The ELBO on train and validation images against the number of training images seen, for codes of
 several sizes. Theirs are 3, 5, 10, 20 and 200; here they are those of the other studies.
 
-Claims, both on validation images, seed by seed:
-- "superfluous latent variables did not result in overfitting": the largest code's ELBO at the end
-  is no more than 1 nat below that of the best size;
-- nor do they widen the gap between train and validation: the last doubling leaves it no larger
-  than it was.
+Claims, at the end of training, seed by seed:
+- more latent dimensions do not overfit: on validation images the largest code's ELBO is no more
+  than 1 nat below that of the best size;
+- nor do they widen the gap between train and validation: the last doubling adds no more than 1 nat.
 
-    python -m experiments.learning_curves --workdir=results                   about 40 seconds
+    python -m experiments.learning_curves --workdir=results                   about 1 minute
     python -m experiments.learning_curves --dataset=mnist --workdir=results   about 6 minutes
 """
 
@@ -39,8 +38,9 @@ def configs(dataset: str) -> list[ConfigDict]:
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:
     of_size = {size: own for (size,), own in group(rows, ["latent_size"]).items()}
-    elbos = {name: {size: _elbos(own, name) for size, own in of_size.items()} for name in ("train", "valid")}
-    epochs = _spread(len(next(iter(elbos["valid"].values()))))
+    lines = {size: [row.run.metrics() for row in own] for size, own in of_size.items()}
+    elbos = {name: {size: _elbos(runs, name) for size, runs in lines.items()} for name in ("train", "valid")}
+    epochs = _spread(min(len(run) for runs in lines.values() for run in runs))
     batch = rows[0].fields["batch_size"]
     seen = (epochs + 1) * (data.source(dataset).sizes[0] // batch) * batch
     curves = {
@@ -52,9 +52,10 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
     return Report({"learning_curves": figure}, _claims(last["train"], last["valid"]))
 
 
-def _elbos(rows: Sequence[Row], name: str) -> np.ndarray:
-    """Returns the ELBO after each epoch and of each seed, ExS."""
-    return np.array([[line[f"{name}/elbo"] for line in row.run.metrics()] for row in rows]).T
+def _elbos(runs: Sequence[Sequence[dict[str, float]]], name: str) -> np.ndarray:
+    """Returns the ELBO after each epoch that all seeds have, and of each seed, ExS."""
+    epochs = zip(*runs, strict=False)  # with early stopping some have fewer
+    return np.array([[line[f"{name}/elbo"] for line in seeds] for seeds in epochs])
 
 
 def _spread(epochs: int) -> np.ndarray:
@@ -72,9 +73,9 @@ def _claims(train_LxS: np.ndarray, valid_LxS: np.ndarray) -> list[Claim]:
             at_most=MARGIN,
         ),
         Claim(
-            "the last doubling does not widen the gap (train − validation ELBO, after / before)",
-            estimate(gaps_LxS[-1] / gaps_LxS[-2]),
-            at_most=1.0,
+            "the last doubling does not widen the gap (train − validation ELBO, after − before, nats)",
+            estimate(gaps_LxS[-1] - gaps_LxS[-2]),
+            at_most=MARGIN,
         ),
     ]
 
