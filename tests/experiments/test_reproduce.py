@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from configs import ae, common
-from experiments import bottleneck_width, latent_size, ppca, rate_distortion, reproduce, study, watch
+from experiments import (
+    bottleneck_width,
+    latent_size,
+    learning_curves,
+    ppca,
+    rate_distortion,
+    reproduce,
+    study,
+    watch,
+)
 from experiments.study import Claim, Report
 from tests.experiments.commands import command, snapshot
 from vae_jax import data, launch, runs
@@ -334,3 +343,31 @@ def test_rate_distortion_judges_known_numbers(tmp_path, monkeypatch, rates, dist
     monkeypatch.setattr(launch, "load", lambda run: trained)
     report = rate_distortion.report("digits", list(rate_distortion_rows(tmp_path, rates, distortions)))
     assert claims_of(report) == expected
+
+
+def learning_rows(tmp_path, valid, gaps, epochs=3):
+    """Validation ELBO and train's distance from it at the end, by latent size; 1 nat worse each epoch before."""
+    for config in learning_curves.configs("digits"):
+        place = SIZES.index(config.latent_size)
+        found = row(tmp_path, config)
+        found.run.path.mkdir()
+        for epoch in range(1, epochs + 1 + config.seed):  # the last seeds train longer
+            elbo = valid[place] - max(epochs - epoch, 0)
+            line = {"epoch": epoch, "valid/elbo": elbo, "train/elbo": elbo + gaps[place]}
+            found.run.append_metrics(line)
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("valid", "gaps", "expected"),
+    [
+        ((10, 20, 30, 40.5, 40), (1, 2, 3, 5, 5.25), [(0.5, 5, "reproduced"), (0.25, 5, "reproduced")]),
+        ((10, 20, 40, 30, 20), (1, 2, 3, 5, 9), [(20, 5, "not reproduced"), (4, 5, "not reproduced")]),
+    ],
+    ids=["no overfitting", "overfitting"],
+)
+def test_learning_curves_judge_known_numbers(tmp_path, valid, gaps, expected):
+    report = learning_curves.report("digits", list(learning_rows(tmp_path, valid, gaps)))
+    assert claims_of(report) == expected
+    drawn = report.figures["learning_curves"].axes[1].get_lines()[1].get_xydata()
+    assert list(map(tuple, drawn)) == [(1152, 18), (2304, 19), (3456, 20)]
