@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Sequence
 
 from experiments import (
+    activity,
     architecture,
     bottleneck_width,
     cli,
@@ -20,12 +21,19 @@ from experiments import (
     interpolation,
     latent_map,
     latent_size,
+    learning_curves,
     linear_pca,
+    manifold,
     novelty,
+    pca_vs_ae,
+    ppca,
+    rate_distortion,
     reconstructions,
     report,
+    samples,
     similarity,
     study,
+    trajectories,
 )
 
 STUDIES = {
@@ -39,6 +47,14 @@ STUDIES = {
     "similarity": similarity,
     "gaps": gaps,
     "gaussian": gaussian,
+    "pca_vs_ae": pca_vs_ae,
+    "manifold": manifold,
+    "samples": samples,
+    "learning_curves": learning_curves,
+    "activity": activity,
+    "rate_distortion": rate_distortion,
+    "trajectories": trajectories,
+    "ppca": ppca,
     "interpolation": interpolation,
     "novelty": novelty,
 }

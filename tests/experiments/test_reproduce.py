@@ -10,7 +10,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from configs import ae, common
-from experiments import bottleneck_width, cli, gaussian, latent_size, linear_pca, reproduce, study, watch
+from experiments import (
+    bottleneck_width,
+    cli,
+    gaussian,
+    latent_size,
+    learning_curves,
+    linear_pca,
+    ppca,
+    rate_distortion,
+    reproduce,
+    study,
+    watch,
+)
 from experiments.study import Claim, Report
 from tests.experiments.commands import command, snapshot
 from vae_jax import data, launch, runs
@@ -30,13 +42,16 @@ def table(path):
 
 @pytest.fixture
 def few_runs(monkeypatch):
-    """The studies as they are, with fewer sizes, widths, seeds and draws: 18 runs."""
+    """The studies as they are, with fewer sizes, widths, seeds and draws: 32 runs."""
     monkeypatch.setattr(watch, "LINE_SECONDS", math.inf)  # on a slow machine it would print some
     fewer = {
         "sweep_seed": [{"seed": 0}, {"seed": 1}],
         "sweep_latent_size": [{"latent_size": 2}, {"latent_size": 8}],
         "sweep_bottleneck_width": [{"bottleneck_width": width} for width in (8, 64, 512)],
+        "sweep_beta": [{"beta": 1.0}, {"beta": 4.0}],
     }
+    monkeypatch.setattr(ppca, "SIZES", (2,))
+    monkeypatch.setattr(ppca, "VARIANCES", (0.1,))
     for module in reproduce.STUDIES.values():
         for name in fewer.keys() & vars(module).keys():
             monkeypatch.setattr(module, name, lambda name=name: fewer[name])
@@ -52,8 +67,8 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     claims = table(output / "claims.csv")
     assert err == ""
     assert f"6 runs in {tmp_path}: 6 completed" in out  # those whose seconds are compared, then the others
-    assert f"12 runs in {tmp_path}: 12 completed" in out
-    assert len(runs.all_runs(tmp_path)) == 18
+    assert f"26 runs in {tmp_path}: 26 completed" in out
+    assert len(runs.all_runs(tmp_path)) == 32
     assert out.splitlines()[-1].startswith(f"wrote {tmp_path / 'report.html'}")
     # Hardly trained models need not show anything: the code says what the verdicts say.
     assert code == (0 if {claim["verdict"] for claim in claims} <= {"reproduced", "inconclusive"} else 1)
@@ -63,7 +78,7 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
         assert any(line.startswith(claim["verdict"]) and claim["claim"] in line for line in out.splitlines())
     for name, module in reproduce.STUDIES.items():
         needed = [common.smoke(config) for config in module.configs("digits")]
-        ids = sorted(runs.find(tmp_path, config, data.source("digits").sha256).id for config in needed)
+        ids = sorted({runs.find(tmp_path, config, data.source("digits").sha256).id for config in needed})
         with Image.open(output / f"{name}.png") as image:
             image.load()
             assert image.text["Description"] == f"runs {json.dumps(ids)}"
@@ -315,3 +330,61 @@ def test_bottleneck_width_judges_known_numbers(tmp_path):
 def test_bottleneck_width_that_does_not_matter_is_not_reproduced(tmp_path):
     report = bottleneck_width.report("digits", list(bottleneck_rows(tmp_path, [0.1] * 7)))
     assert "reproduced" not in [claim.verdict for claim in report.claims[:2]]
+
+
+def rate_distortion_rows(tmp_path, rates, distortions):
+    for config in rate_distortion.configs("digits"):
+        place = (0.25, 0.5, 1.0, 2.0, 4.0).index(config.beta)
+        yield row(tmp_path, config, test__kl=rates[place], test__reconstruction=distortions[place])
+
+
+@pytest.mark.parametrize(
+    ("rates", "distortions", "expected"),
+    [
+        (
+            (16, 12, 8, 4, 0),
+            (10, 11, 14, 19, 25),
+            [(-4, 5, "reproduced"), (1, 5, "reproduced"), (1, 5, "reproduced")],
+        ),
+        (
+            (16, 12, 12.5, 4, 0),
+            (10, 11, 10.75, 13, 25),
+            [(0.5, 5, "not reproduced"), (-0.25, 5, "not reproduced"), (-6.25, 5, "not reproduced")],
+        ),
+    ],
+    ids=["a frontier", "none"],
+)
+def test_rate_distortion_judges_known_numbers(tmp_path, monkeypatch, rates, distortions, expected):
+    digits = data.load("digits")
+    trained = launch.Trained(None, None, digits, data.Preprocess("sampled", 16))
+    monkeypatch.setattr(launch, "load", lambda run: trained)
+    report = rate_distortion.report("digits", list(rate_distortion_rows(tmp_path, rates, distortions)))
+    assert claims_of(report) == expected
+
+
+def learning_rows(tmp_path, valid, gaps, epochs=3):
+    """ELBO on valid, and how much higher on train, at the end; a nat less each epoch before."""
+    for config in learning_curves.configs("digits"):
+        place = SIZES.index(config.latent_size)
+        found = row(tmp_path, config)
+        found.run.path.mkdir()
+        for epoch in range(1, epochs + 1 + config.seed):  # the last seeds train longer
+            elbo = valid[place] - max(epochs - epoch, 0)
+            line = {"epoch": epoch, "valid/elbo": elbo, "train/elbo": elbo + gaps[place]}
+            found.run.append_metrics(line)
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("valid", "gaps", "expected"),
+    [
+        ((10, 20, 30, 40.5, 40), (1, 2, 3, 5, 5.25), [(0.5, 5, "reproduced"), (0.25, 5, "reproduced")]),
+        ((10, 20, 40, 30, 20), (1, 2, 3, 5, 9), [(20, 5, "not reproduced"), (4, 5, "not reproduced")]),
+    ],
+    ids=["no overfitting", "overfitting"],
+)
+def test_learning_curves_judge_known_numbers(tmp_path, valid, gaps, expected):
+    report = learning_curves.report("digits", list(learning_rows(tmp_path, valid, gaps)))
+    assert claims_of(report) == expected
+    drawn = report.figures["learning_curves"].axes[1].get_lines()[1].get_xydata()
+    assert list(map(tuple, drawn)) == [(1152, 18), (2304, 19), (3456, 20)]

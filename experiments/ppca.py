@@ -1,0 +1,122 @@
+"""Is a linear VAE probabilistic PCA? Lucas et al. (2019), "Don't Blame the ELBO!".
+
+Probabilistic PCA has a closed form. A VAE of one linear layer a side cannot do better, and its ELBO
+has no other maximum: it must reach the line, for every latent size. With σ² fixed, the axes whose
+eigenvalue is below it must collapse, and no other. Everything is on the images that the VAE was
+trained on, for which the closed form holds.
+
+Claims, the worst case over sizes, seed by seed:
+- the ELBO reaches the maximum of pPCA's log p(x) to a tenth of a nat;
+- and never lies above it;
+- active dimensions are those in closed form, to one dimension, at every fixed σ².
+
+    python -m experiments.ppca --workdir=results                   about 20 seconds
+    python -m experiments.ppca --dataset=mnist --workdir=results   about 5 minutes
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from configs import common, vae
+from configs.common import sweep_seed
+from experiments import study
+from experiments.study import Claim, Report
+from vae_jax import data, launch
+from vae_jax.config import override
+from vae_jax.evaluate import active_units, bounds, codes
+from vae_jax.evaluate.ppca import active_dimensions, eigenvalues, max_log_likelihood
+from vae_jax.figures.ppca import ppca
+from vae_jax.results import Row, group, select
+from vae_jax.statistics import estimate
+from vae_jax.sweeps import expand
+
+SIZES = (2, 5, 10, 20)  # with a learned σ
+VARIANCES = (0.02, 0.05, 0.1, 0.2, 0.5)  # σ², fixed, at LARGE dimensions
+LARGE = 40
+SAMPLES = 100  # of z, for the ELBO of each image
+
+
+def configs(dataset: str) -> list[ConfigDict]:
+    """Learned σ x latent sizes x seeds, and fixed σ² x seeds."""
+    learned = [{"latent_size": size} for size in SIZES]
+    fixed = [{"sigma": variance**0.5} for variance in VARIANCES]
+    large = {"latent_size": LARGE, "likelihood": "gaussian"}
+    base = _linear(dataset)
+    return expand(base, [learned, sweep_seed()]) + expand(override(base, large), [fixed, sweep_seed()])
+
+
+def _linear(dataset: str) -> ConfigDict:
+    """Returns the config of one linear layer a side, trained until nothing changes any more."""
+    linear = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0}
+    linear |= {"decoder.output_activation": "identity"}
+    training = {"learning_rate": 0.01, "num_epochs": 3 * common.NUM_EPOCHS[dataset]}
+    training |= {"batch_size": min(data.source(dataset).sizes[0] // 3, 1024)}  # little noise
+    return override(vae.get_config(f"{dataset},grey"), {**linear, **training})
+
+
+def report(dataset: str, rows: Sequence[Row]) -> Report:
+    images = data.load(dataset)
+    known = eigenvalues(images.train.images / images.source.max_value)
+    elbos = _measured(select(rows, likelihood="gaussian_learned"), "latent_size", _elbo)
+    active = _measured(select(rows, likelihood="gaussian"), "sigma", _active)
+    maxima = [max_log_likelihood(known, size) for size in elbos]
+    predicted = [active_dimensions(known, LARGE, sigma**2) for sigma in active]
+    figure = ppca(
+        list(elbos),
+        [estimate(seeds) for seeds in elbos.values()],
+        maxima,
+        [sigma**2 for sigma in active],
+        [estimate(seeds) for seeds in active.values()],
+        predicted,
+        dataset,
+    )
+    gaps = np.array(maxima)[:, None] - np.array(list(elbos.values()))
+    errors = np.abs(np.array(list(active.values())) - np.array(predicted)[:, None])
+    return Report({"ppca": figure}, _claims(gaps, errors))
+
+
+def _measured(rows: Sequence[Row], by: str, measure: Any) -> dict[Any, list[float]]:
+    """Returns a number of every seed under each value of the field `by`."""
+    return {value: [measure(row) for row in own] for (value,), own in group(rows, [by]).items()}
+
+
+def _elbo(row: Row) -> float:
+    """Returns the ELBO on train, nats per image."""
+    trained = launch.load(row.run)
+    given = trained.model, trained.variables, trained.images("train")
+    return float(bounds(*given, jax.random.key(0), SAMPLES)["elbo"])
+
+
+def _active(row: Row) -> int:
+    trained = launch.load(row.run)
+    return active_units(codes(trained.model, trained.variables, trained.images("train")))
+
+
+def _claims(gaps_LxS: np.ndarray, errors_VxS: np.ndarray) -> list[Claim]:
+    """Nats per image below the maximum, and wrong dimensions; a column for each seed."""
+    return [
+        Claim(
+            "a linear VAE reaches probabilistic PCA (its maximum − the ELBO, nats per image, the largest)",
+            estimate(gaps_LxS.max(0)),
+            at_most=0.1,
+        ),
+        Claim(
+            "and does not go beyond (the same, the smallest; to the error of sampling z)",
+            estimate(gaps_LxS.min(0)),
+            at_least=-0.01,
+        ),
+        Claim(
+            "at fixed σ² as many dimensions are active as eigenvalues are larger (difference, the largest)",
+            estimate(errors_VxS.max(0)),
+            at_most=1.0,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    study.run(sys.modules[__name__])

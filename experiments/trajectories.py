@@ -1,0 +1,138 @@
+"""What happens to the posterior during training? He et al. (2019), Fig. 1 and 3: posterior means.
+
+With a code of one dimension the model's own posterior p(z|x) can be summed up on a grid, and each
+image is a dot: the mean of p(z|x) against that of the encoder's q(z|x). At the diagonal the encoder
+is right; at the origin the code says nothing. Beside it the KL and the part of it that is
+information, I(x; z), the rest being the distance of q(z) from the prior. A VAE is set beside one
+whose KL weighs so much that its posterior collapses.
+
+Every moment is a run of its own: with a constant rate and one seed, a shorter training is the
+beginning of a longer one. (A run keeps its best parameters on validation: those of its last epoch
+while it gets better.)
+
+Claims, after the longest training:
+- the encoder has caught up with the model: their means differ by a tenth of the prior's standard
+  deviation or less (root mean square), and by less than at the first moment;
+- the code tells more than 1 nat about the image, and that is most of its KL: 80% or more;
+- under the large weight it tells nothing: less than 0.05 nats.
+
+    python -m experiments.trajectories --workdir=results                   about 20 seconds
+    python -m experiments.trajectories --dataset=mnist --workdir=results   about 6 minutes
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from configs import common
+from configs.common import sweep_seed
+from experiments import study
+from experiments.study import Claim, Report, families
+from vae_jax import launch
+from vae_jax.config import override
+from vae_jax.evaluate.codes import posterior
+from vae_jax.evaluate.information import mutual_information
+from vae_jax.evaluate.model_posterior import model_posterior_means
+from vae_jax.figures.trajectories import Trajectory, trajectories
+from vae_jax.results import Row, group
+from vae_jax.statistics import estimate
+from vae_jax.sweeps import expand
+
+MOMENTS = 5
+BETAS = (1.0, 20.0)
+IMAGES = 500  # of test, at most
+SAMPLES = 20  # of z for each, for the information
+
+
+class Moment(NamedTuple):
+    """A run's means of p(z|x) and of q(z|x), Nx2, its KL and its information, nats."""
+
+    means: np.ndarray
+    kl: float
+    information: float
+
+
+def configs(dataset: str) -> list[ConfigDict]:
+    """Weights of the KL term x lengths of training x seeds, at a constant learning rate."""
+    changes = {"latent_size": 1, "schedule": "constant"}
+    base = override(families(dataset)["VAE"], changes)
+    epochs = np.geomspace(1, common.NUM_EPOCHS[dataset] // 2, MOMENTS).round().astype(int)
+    lengths = [{"num_epochs": int(number)} for number in epochs]
+    return expand(base, [[{"beta": beta} for beta in BETAS], lengths, sweep_seed()])
+
+
+def report(dataset: str, rows: Sequence[Row]) -> Report:
+    """The figure's dots are of the first seed."""
+    of_beta = {beta: group(own, ["num_epochs"]) for (beta,), own in group(rows, ["beta"]).items()}
+    moments = {
+        beta: [[_moment(row) for row in own] for own in of_length.values()]
+        for beta, of_length in of_beta.items()
+    }
+    models = {f"β = {beta:g}": _trajectory(seeds) for beta, seeds in moments.items()}
+    epochs = [length for (length,) in of_beta[BETAS[0]]]
+    labels = launch.load(rows[0].run).dataset.test.labels[:IMAGES]
+    figure = trajectories(epochs, models, labels, dataset)
+    return Report({"trajectories": figure}, _claims(*moments.values()))
+
+
+def _moment(row: Row) -> Moment:
+    trained = launch.load(row.run)
+    given = trained.model, trained.variables, trained.images("test")[:IMAGES]
+    q = posterior(*given)
+    means = np.stack([model_posterior_means(*given), q.mean_BxZ[:, 0]], axis=1)
+    kl = float(trained.model.prior.kl(q).sum(-1).mean())
+    return Moment(means, kl, float(mutual_information(q, jax.random.key(0), SAMPLES)))
+
+
+def _trajectory(moments: Sequence[Sequence[Moment]]) -> Trajectory:
+    """Takes, for each moment, the runs of all seeds."""
+    kl, information = (
+        [estimate([getattr(one, name) for one in seeds]) for seeds in moments]
+        for name in ("kl", "information")
+    )
+    return Trajectory([seeds[0].means for seeds in moments], kl, information)
+
+
+def _claims(plain: Sequence[Sequence[Moment]], collapsed: Sequence[Sequence[Moment]]) -> list[Claim]:
+    """For each moment, the runs of all seeds: with β = 1, and with the large β."""
+    first, last = ([_lag(moment) for moment in plain[index]] for index in (0, -1))
+    return [
+        Claim(
+            "the encoder catches up with the model (distance of their means, root mean square)",
+            estimate(last),
+            at_most=0.1,
+        ),
+        Claim(
+            "and lagged behind at first (that distance, after the shortest training − the longest)",
+            estimate(np.subtract(first, last)),
+            at_least=0.0,
+        ),
+        Claim(
+            "the code tells about the image (mutual information, nats)",
+            estimate([moment.information for moment in plain[-1]]),
+            at_least=1.0,
+        ),
+        Claim(
+            "which is most of its KL (information / KL)",
+            estimate([moment.information / moment.kl for moment in plain[-1]]),
+            at_least=0.8,
+        ),
+        Claim(
+            f"it collapses with β = {BETAS[1]:g} (mutual information, nats)",
+            estimate([moment.information for moment in collapsed[-1]]),
+            at_most=0.05,
+        ),
+    ]
+
+
+def _lag(moment: Moment) -> float:
+    """Returns the root mean square distance of the two means."""
+    return float(np.sqrt((np.diff(moment.means, axis=1) ** 2).mean()))
+
+
+if __name__ == "__main__":
+    study.run(sys.modules[__name__])
