@@ -83,14 +83,14 @@ def execute(
     for entry in planned:
         if entry.over:
             end(_found(entry))
-    with chosen(executor, workdir) as given:
+    with chosen(executor, workdir) as given, view.shown():
         schedule = sweeps.settle(planned, workdir, given and given.slots, alone)
+        view.tally.planned_seconds = schedule.seconds
         began = time.perf_counter()
         place = sweeps.Place(workdir, manual_dir)
         using = given or sweeps.executor(_cheapest(schedule), workdir)
-        with view.shown(schedule.seconds):
-            for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
-                end(outcome)
+        for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
+            end(outcome)
     counts = Counter(outcome.status for outcome in view.outcomes)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     print(f"{len(view.outcomes)} runs in {workdir}: {told}")
