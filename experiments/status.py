@@ -111,7 +111,8 @@ def _some(states: Sequence[State], name: str, tell: Callable[[State], str]) -> l
 
 
 def _progress(state: State) -> str:
-    return f"{state.run.id}  epoch {state.epoch}/{state.fields['num_epochs']}  valid {state.loss:.5g}"
+    loss = f"  valid {state.loss:.5g}" if state.epoch else ""
+    return f"{state.run.id}  epoch {state.epoch}/{state.fields['num_epochs']}{loss}"
 
 
 def _why(state: State) -> str:
