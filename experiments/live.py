@@ -72,7 +72,7 @@ def _bar(tally: Tally) -> Table:
 def _time(tally: Tally) -> Text:
     told = [duration(tally.seconds())]
     if math.isnan(tally.speed()):
-        told.append("starting and compiling" if not tally.running else "just begun")
+        told.append("measuring the speed and compiling" if not tally.running else "just begun")
     else:
         told += [f"about {duration(tally.seconds_left())} left", f"{tally.speed():.3g} epochs/s"]
     told += [] if math.isnan(tally.planned_seconds) else [f"planned {duration(tally.planned_seconds)}"]

@@ -10,7 +10,6 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vae_jax.config import flatten
 from vae_jax.errors import UsageError
 from vae_jax.results import COSTS
 from vae_jax.runs import Run
@@ -96,17 +95,15 @@ class Store:
 
 def params(run: Run) -> list[tuple[str, str]]:
     """Returns the flattened config as text."""
-    return [(name, str(value)) for name, value in flatten(run.config()[0]).items()]
+    return [(name, str(value)) for name, value in run.fields().items() if name != "data_fingerprint"]
 
 
 def tags(run: Run, result: dict[str, Any]) -> dict[str, str]:
     """Returns what says where a run comes from, and how it ended."""
     versions = {f"version.{name}": version for name, version in result.get("versions", {}).items()}
-    others = {
-        name: result[name] for name in ("device", "error", "diverged_step") if result.get(name) is not None
-    }
-    about = {"vae_jax.status": result["status"], "data_fingerprint": run.config()[1], RUN_ID: run.id}
-    return about | versions | {name: str(value) for name, value in others.items()}
+    others = {name: result.get(name) for name in ("device", "error", "diverged_step")}
+    others |= {"vae_jax.status": result["status"], "data_fingerprint": run.fields()["data_fingerprint"]}
+    return {RUN_ID: run.id} | versions | {n: str(v) for n, v in others.items() if v is not None}
 
 
 def points(run: Run, result: dict[str, Any], began: int, ended: int) -> Iterator[Point]:

@@ -20,7 +20,7 @@ from experiments import cli
 from experiments.watch import duration
 from vae_jax import results
 from vae_jax.budgets import budget
-from vae_jax.config import differing, flatten
+from vae_jax.config import differing
 from vae_jax.errors import UsageError
 from vae_jax.results import Row
 from vae_jax.runs import Run
@@ -72,9 +72,7 @@ def read(workdir: pathlib.Path) -> list[State]:
     known = {state.run.id for state in begun}
     planned = population.planned(workdir).items()
     return begun + [
-        State(Run(workdir / run_id), "waiting", flatten(content))
-        for run_id, content in planned
-        if run_id not in known
+        State(Run(workdir / run_id), "waiting", fields) for run_id, fields in planned if run_id not in known
     ]
 
 
@@ -84,7 +82,7 @@ def _state(run: Run, row: Row | UsageError | None) -> State:
     if row is not None:
         epochs, loss = (row.numbers.get(name, math.nan) for name in ("epochs", "valid_loss"))
         return State(run, row.status, row.fields, epochs, loss)
-    fields, holder = flatten(run.config()[0]), run.holder()
+    fields, holder = run.fields(), run.holder()
     last = run.last_metrics() or {}
     loss = last.get("valid/loss")
     loss = math.nan if loss is None else loss
@@ -114,7 +112,8 @@ def _some(states: Sequence[State], name: str, tell: Callable[[State], str]) -> l
 
 
 def _progress(state: State) -> str:
-    return f"{state.run.id}  epoch {state.epoch}/{budget(state.fields)}  valid {state.loss:.5g}"
+    loss = f"  valid {state.loss:.5g}" if state.epoch else ""
+    return f"{state.run.id}  epoch {state.epoch}/{budget(state.fields)}{loss}"
 
 
 def _why(state: State) -> str:

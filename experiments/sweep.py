@@ -102,10 +102,11 @@ def carry_out(
         if entry.damaged:
             told = f"{names[entry.run.id]}: '{entry.damaged}' is damaged"
             print(f"{told}: set aside as '{entry.run.set_aside()}', trained again", file=sys.stderr)
-    schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
-    began = time.perf_counter()
-    using = executor or sweeps.executor(_cheapest(schedule), workdir)
-    with view.shown(schedule.seconds):
+    with view.shown():
+        schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
+        view.tally.planned_seconds = schedule.seconds
+        began = time.perf_counter()
+        using = executor or sweeps.executor(_cheapest(schedule), workdir)
         for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
             end(outcome)
     counts = Counter(outcome.status for outcome in view.outcomes)

@@ -110,9 +110,8 @@ class View:
         return self.tally.outcomes
 
     @contextlib.contextmanager
-    def shown(self, planned_seconds: float = math.nan) -> Iterator[None]:
+    def shown(self) -> Iterator[None]:
         """Draws the view, where there is a terminal, as long as this lasts."""
-        self.tally.planned_seconds = planned_seconds
         if not sys.stderr.isatty():
             yield
             return

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from configs import ae, vae
 from vae_jax import runs
-from vae_jax.config import override, resolved_json
+from vae_jax.config import flatten, override, resolved_json
 from vae_jax.errors import UsageError
 
 CONFIG = override(vae.get_config(), {"encoder.hidden_sizes": (512, 256)})
@@ -38,7 +38,19 @@ def test_config_is_read_back_with_its_types(tmp_path, config):
     found = runs.find(tmp_path, config, "data")
     found.create(resolved_json(config, "data"))
     assert found.config() == (config, "data")
+    assert found.fields() == flatten(config) | {"data_fingerprint": "data"}
     assert runs.find(tmp_path, found.config()[0], "data") == found
+
+
+def test_run_has_ended_when_its_result_stands(run):
+    assert not run.ended
+    run.finish({"status": "failed"})
+    assert run.ended
+    began, ended = run.times()
+    assert began <= ended
+    digest = run.digest()
+    run.finish({"status": "completed"})
+    assert digest != run.digest() != ""
 
 
 def test_creating_again_changes_nothing(run):

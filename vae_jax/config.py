@@ -87,6 +87,11 @@ def read_json(text: str) -> tuple[ConfigDict, str]:
     return ConfigDict(fields), fingerprint
 
 
+def read_fields(text: str) -> dict[str, Any]:
+    """Returns the flattened content of config.json, `data_fingerprint` among it; no ConfigDict is built."""
+    return flatten(json.loads(text, object_hook=_with_tuples))
+
+
 def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from vae_jax import index
-from vae_jax.config import flatten
 from vae_jax.errors import UsageError, lookup
 from vae_jax.runs import Run, all_runs
 from vae_jax.statistics import Estimate, estimate
@@ -43,11 +42,9 @@ def read(run: Run) -> Row | None:
     """Returns the row of a run, or None where it is not over; UsageError where it is damaged."""
     if not run.exists:
         return None
-    config, fingerprint = run.config()
-    result = run.result()
+    fields, result = run.fields(), run.result()
     if result is None:
         return None
-    fields = flatten(config) | {"data_fingerprint": fingerprint}
     numbers = result.get("metrics", {}) | {
         name: result[name] for name in COSTS if result.get(name) is not None
     }

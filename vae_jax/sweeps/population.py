@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 
 from vae_jax import build, data
 from vae_jax.attempt import Attempt
-from vae_jax.config import canonical, hash_text, override, read_json, resolved_json, run_id
+from vae_jax.config import canonical, hash_text, override, read_fields, read_json, resolved_json, run_id
 from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome, launch_together, quiet
 from vae_jax.paths import locked, make_dir, write_whole
@@ -109,16 +109,15 @@ def read(path: pathlib.Path) -> Population:
 
 
 def planned(workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Returns the content of config.json for every run of the populations that are not finished, by run id.
+    """Returns, by run id, the flattened config of every run of the populations that are not finished.
 
     Quick, for thousands: no config is built or checked.
     """
-    found = {}
+    texts = []
     for path in (workdir / FOLDER).glob("*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            contents = json.loads(path.read_text())["configs"]
-            found |= {hash_text(canonical(content))[:12]: content for content in contents}
-    return found
+            texts += [canonical(content) for content in json.loads(path.read_text())["configs"]]
+    return {hash_text(text)[:12]: read_fields(text) for text in texts}
 
 
 def unfinished(workdir: pathlib.Path) -> list[Population]:
