@@ -129,7 +129,7 @@ def test_trajectories_have_a_row_for_each_model_and_a_panel_for_each_moment():
             assert axes.get_xlim()[1] > max(np.abs(means).max() for means in MEANS)
         assert points(row[5])["information"] == [(1, 0), (4, 0.5), (16, 1), (63, 1.5), (250, 2)]
         assert points(row[5])["KL"] == [(1, 0), (4, 1), (16, 2), (63, 3), (250, 4)]
-    assert [axes.get_title() for axes in figure.axes[:5]] == [f"{n} epochs" for n in (1, 4, 16, 63, 250)]
+    assert [axes.get_title() for axes in figure.axes[:5]] == [f"epoch {n}" for n in (1, 4, 16, 63, 250)]
 
 
 def test_trajectories_of_a_single_moment_are_drawn():
