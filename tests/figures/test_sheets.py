@@ -33,7 +33,7 @@ def test_manifold_has_low_codes_at_the_lower_left(channels):
     assert shown.ndim == (2 if channels == 1 else 3)
     np.testing.assert_allclose(np.atleast_3d(shown)[-2, 1], given[0, 0, 0, 0])  # lower left
     np.testing.assert_allclose(np.atleast_3d(shown)[1, -2], given[4, 4, 0, 0])  # upper right
-    assert picture.get_extent() == (0, 1, 0, 1)
+    assert tuple(picture.get_extent()) == (0, 1, 0, 1)
     assert picture.origin == "upper"
     assert "quantile" in axes.get_xlabel()
     assert "quantile" in axes.get_ylabel()
