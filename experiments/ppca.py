@@ -54,7 +54,7 @@ def _linear(dataset: str) -> ConfigDict:
     """Returns the config of one linear layer a side, trained until nothing changes any more."""
     linear = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0}
     linear |= {"decoder.output_activation": "identity"}
-    training = {"learning_rate": 0.01, "num_epochs": 3 * common.NUM_EPOCHS[dataset]}
+    training = {"learning_rate": 0.03, "num_epochs": 3 * common.NUM_EPOCHS[dataset]}
     training |= {"batch_size": min(data.source(dataset).sizes[0] // 3, 1024)}  # little noise
     return override(vae.get_config(f"{dataset},grey"), {**linear, **training})
 
