@@ -6,7 +6,7 @@ eigenvalue is below it must collapse, and no other. Everything is on the images 
 trained on, for which the closed form holds.
 
 Claims, the worst case over sizes, seed by seed:
-- the ELBO reaches the maximum of pPCA's log p(x) to a tenth of a nat;
+- the ELBO reaches the maximum of pPCA's log p(x) to a quarter of a nat per image;
 - and never lies above it;
 - active dimensions are those in closed form, to one dimension, at every fixed σ².
 
@@ -54,7 +54,7 @@ def _linear(dataset: str) -> ConfigDict:
     """Returns the config of one linear layer a side, trained until nothing changes any more."""
     linear = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0}
     linear |= {"decoder.output_activation": "identity"}
-    training = {"learning_rate": 0.01, "num_epochs": 3 * common.NUM_EPOCHS[dataset]}
+    training = {"learning_rate": 0.1, "num_epochs": 3 * common.NUM_EPOCHS[dataset]}
     training |= {"batch_size": min(data.source(dataset).sizes[0] // 3, 1024)}  # little noise
     return override(vae.get_config(f"{dataset},grey"), {**linear, **training})
 
@@ -103,7 +103,7 @@ def _claims(gaps_LxS: np.ndarray, errors_VxS: np.ndarray) -> list[Claim]:
         Claim(
             "a linear VAE reaches probabilistic PCA (its maximum − the ELBO, nats per image, the largest)",
             estimate(gaps_LxS.max(0)),
-            at_most=0.1,
+            at_most=0.25,
         ),
         Claim(
             "and does not go beyond (the same, the smallest; to the error of sampling z)",

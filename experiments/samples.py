@@ -33,6 +33,7 @@ from vae_jax.results import Row, group
 from vae_jax.statistics import estimate
 from vae_jax.sweeps import expand
 
+NOTE = "how often samples and test images are told apart: z from the prior, as shown; z from images"
 SIDE = 8  # images a row of a sheet
 COMPARED = 1000  # real images and samples, at most
 
@@ -46,12 +47,12 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
     of_size = {size: own for (size,), own in group(rows, ["latent_size"]).items()}
     told = {size: np.array([_told_apart(row) for row in own]) for size, own in of_size.items()}
     panels = {_title(size, told[size]): _sheet(own[0]) for size, own in of_size.items()}
-    return Report({"samples": sheets.samples(panels)}, _claims(np.array(list(told.values()))))
+    return Report({"samples": sheets.samples(panels, NOTE)}, _claims(np.array(list(told.values()))))
 
 
 def _title(size: int, told_Sx2: np.ndarray) -> str:
     prior, images = (estimate(seeds) for seeds in told_Sx2.T)
-    return f"{size} dimensions\ntold apart {prior}\n(codes of images {images})"
+    return f"{size} dimensions\nprior {prior}\nimages {images}"
 
 
 def _prior(trained: launch.Trained, row: Row, count: int) -> jax.Array:

@@ -51,7 +51,7 @@ def test_learning_curves_have_a_band_over_seeds():
 
 def used(half_width=0.25):
     activity = np.array([[1.0, 0.9, 1e-3, 1e-4], [1.1, 0.011, 0.009, 1e-4]])
-    return draw(dimensions(activity, estimates([2, 1, 0.01, 0], half_width), 0.02, "digits"))
+    return draw(dimensions(activity, estimates([2, 1, 0.01, 0], half_width), "digits"))
 
 
 def test_histogram_counts_the_dimensions_of_a_seed_and_parts_at_the_threshold():
@@ -63,12 +63,11 @@ def test_histogram_counts_the_dimensions_of_a_seed_and_parts_at_the_threshold():
     assert points(left)["threshold 0.01"] == [(-2, 0), (-2, 1)]
 
 
-def test_kl_of_each_dimension_is_drawn_with_the_threshold():
+def test_kl_of_each_dimension_is_drawn_from_zero():
     _, right = used().axes
-    drawn = [line for label, line in points(right).items() if "threshold" not in label]
-    assert drawn == [[(1, 2), (2, 1), (3, 0.01), (4, 0)]]
+    assert list(points(right).values()) == [[(1, 2), (2, 1), (3, 0.01), (4, 0)]]
     assert right.get_ylabel().endswith("nats")
-    assert "threshold 0.02 nats" in legend(right)
+    assert right.get_ylim()[0] == 0
 
 
 def plane(half_width=0.25):
@@ -130,7 +129,7 @@ def test_trajectories_have_a_row_for_each_model_and_a_panel_for_each_moment():
             assert axes.get_xlim()[1] > max(np.abs(means).max() for means in MEANS)
         assert points(row[5])["information"] == [(1, 0), (4, 0.5), (16, 1), (63, 1.5), (250, 2)]
         assert points(row[5])["KL"] == [(1, 0), (4, 1), (16, 2), (63, 3), (250, 4)]
-    assert [axes.get_title() for axes in figure.axes[:5]] == [f"{n} epochs" for n in (1, 4, 16, 63, 250)]
+    assert [axes.get_title() for axes in figure.axes[:5]] == [f"epoch {n}" for n in (1, 4, 16, 63, 250)]
 
 
 def test_trajectories_of_a_single_moment_are_drawn():

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_manifold_has_low_codes_at_the_lower_left(channels):
     assert shown.ndim == (2 if channels == 1 else 3)
     np.testing.assert_allclose(np.atleast_3d(shown)[-2, 1], given[0, 0, 0, 0])  # lower left
     np.testing.assert_allclose(np.atleast_3d(shown)[1, -2], given[4, 4, 0, 0])  # upper right
-    assert picture.get_extent() == (0, 1, 0, 1)
+    assert tuple(picture.get_extent()) == (0, 1, 0, 1)
     assert picture.origin == "upper"
     assert "quantile" in axes.get_xlabel()
     assert "quantile" in axes.get_ylabel()
@@ -39,18 +41,18 @@ def test_manifold_has_low_codes_at_the_lower_left(channels):
 
 @pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
 def test_samples_are_a_panel_a_sheet(channels):
-    names = [
-        f"{size} dimensions\ntold apart 0.712 ± 0.013\n(codes of images 0.612 ± 0.013)"
-        for size in (2, 4, 8, 16, 32)
-    ]
-    figure = draw(sheets.samples({name: images(8, 8, channels) for name in names}))
+    names = [f"{size} dimensions\nprior 0.6880 ± 0.0027\nimages 0.612 ± 0.013" for size in (2, 4, 8, 16, 32)]
+    figure = draw(sheets.samples({name: images(8, 8, channels) for name in names}, "how often"))
     assert [axes.get_title() for axes in figure.axes] == names
+    assert figure.get_supxlabel() == "how often"
     assert not is_cut_off(figure)
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
 
 def test_values_outside_the_range_of_pixels_are_drawn_at_its_ends():
     given = np.array([-1.0, 0.5, 2.0]).reshape(1, 3, 1, 1, 1)
-    (picture,) = draw(sheets.samples({"x": given})).axes[0].get_images()
+    (picture,) = draw(sheets.samples({"x": given}, "")).axes[0].get_images()
     assert picture.get_array()[1, 1::3].tolist() == [0.0, 0.5, 1.0]
     assert picture.get_clim() == (0, 1)
 

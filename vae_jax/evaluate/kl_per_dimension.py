@@ -8,8 +8,6 @@ import numpy as np
 from vae_jax.evaluate.codes import posterior
 from vae_jax.model import Autoencoder
 
-THRESHOLD = 0.01  # nats: below it a dimension tells next to nothing
-
 
 def kl_per_dimension(model: Autoencoder, variables: dict[str, Any], images_NxHxWxC: jax.Array) -> np.ndarray:
     """Returns KL(q(z_u|x)‖p(z_u)) of each latent dimension u, mean over images, nats, shape Z."""

@@ -10,13 +10,12 @@ from vae_jax.figures.style import COLORS, PAGE, curve, style, subplots
 from vae_jax.statistics import Estimate
 
 
-def dimensions(activity_SxZ: np.ndarray, kl_Z: Sequence[Estimate], kl_threshold: float, title: str) -> Figure:
+def dimensions(activity_SxZ: np.ndarray, kl_Z: Sequence[Estimate], title: str) -> Figure:
     """Draws the two measures of a code's dimensions.
 
     Args:
       activity_SxZ: A_u = Var_x(E_q[u]) of every dimension u of every seed (Burda et al. 2016, App. C).
       kl_Z: KL of the dimensions, nats, over seeds, each seed's largest first.
-      kl_threshold: above it a dimension counts as active.
       title: names the data set.
     """
     seeds, size = activity_SxZ.shape
@@ -24,7 +23,7 @@ def dimensions(activity_SxZ: np.ndarray, kl_Z: Sequence[Estimate], kl_threshold:
         figure, (left, right) = subplots(2, width=PAGE, height=2.3)
         logs = np.log10(np.maximum(activity_SxZ, 1e-10))
         low, high = np.floor(2 * logs.min()) / 2, np.ceil(2 * logs.max()) / 2
-        bins = np.arange(low, high + 0.25, 0.25)  # -2, the threshold, is an edge
+        bins = np.arange(low, max(high, low + 0.5) + 0.25, 0.25)  # -2, the threshold, is an edge
         weights = np.full(logs.size, 1 / seeds)
         left.hist(logs.ravel(), bins, weights=weights, color=COLORS[1], edgecolor="white", linewidth=0.5)
         left.axvline(np.log10(THRESHOLD), color=COLORS[2], linestyle="--", label=f"threshold {THRESHOLD:g}")
@@ -34,9 +33,8 @@ def dimensions(activity_SxZ: np.ndarray, kl_Z: Sequence[Estimate], kl_threshold:
         left.set_title(f"{title}: activity")
         curve(right, range(1, size + 1), kl_Z, None, index=1)
         right.lines[0].set_markersize(2)
-        right.axhline(kl_threshold, color=COLORS[2], linestyle="--", label=f"threshold {kl_threshold:g} nats")
+        right.set_ylim(bottom=0)
         right.set(xlabel="latent dimension, largest KL first", ylabel="KL(q(z|x)‖p(z)), nats")
         right.set_title(f"{title}: KL per dimension")
-        for axes in (left, right):
-            axes.legend()
+        left.legend()
     return figure

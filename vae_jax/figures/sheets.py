@@ -24,14 +24,15 @@ def manifold(images_SxSxHxWxC: np.ndarray, title: str) -> Figure:
     return figure
 
 
-def samples(sheets: Mapping[str, np.ndarray]) -> Figure:
-    """Draws one panel a sheet: title -> images RxCxHxWxC."""
+def samples(sheets: Mapping[str, np.ndarray], note: str) -> Figure:
+    """Draws one panel a sheet: title -> images RxNxHxWxC; `note` stands below them all."""
     with style():
-        figure, panels = subplots(len(sheets), width=PAGE, height=PAGE / len(sheets) + 0.5)
+        figure, panels = subplots(len(sheets), width=PAGE, height=PAGE / len(sheets) + 0.75)
         for axes, (title, images) in zip(panels, sheets.items(), strict=True):
             _picture(axes, sheet(images))
             axes.set_title(title, fontsize=7)
             axes.set_axis_off()
+        figure.supxlabel(note, fontsize=7)
     return figure
 
 

@@ -38,18 +38,20 @@ def trajectories(
     """
     columns = len(epochs) + 1
     with style():
-        figure, panels = subplots(columns, len(models), width=PAGE, height=1.5 * len(models) + 0.3)
+        figure, panels = subplots(columns, len(models), width=PAGE, height=1.25 * len(models) + 0.65)
         for row, (name, model) in enumerate(models.items()):
             *scatters, curves = panels[row * columns : (row + 1) * columns]
             reach = 1.1 * max(np.abs(means).max() for means in model.means)
             for axes, epoch, means in zip(scatters, epochs, model.means, strict=True):
                 _scatter(axes, means, labels_N, reach)
-                axes.set_title(f"{epoch} epochs" if row == 0 else "")
+                axes.set_title(f"epoch {epoch}" if row == 0 else "")
                 axes.label_outer()
             scatters[0].set_ylabel(f"{name}\nmean of q(z|x)")
             _curves(curves, epochs, model)
         scatters[len(scatters) // 2].set_xlabel("mean of p(z|x), the model's own posterior")
         curves.set_xlabel("epochs")
+        names = curves.get_legend_handles_labels()
+        figure.legend(*names, loc="outside lower right", ncols=2)
         figure.suptitle(f"{title}, test: a code of one dimension, each dot an image", fontsize=8)
     return figure
 
@@ -64,5 +66,4 @@ def _scatter(axes: Axes, means_Nx2: np.ndarray, labels: np.ndarray, reach: float
 def _curves(axes: Axes, epochs: Sequence[int], model: Trajectory) -> None:
     curve(axes, epochs, model.kl, "KL", index=1)
     curve(axes, epochs, model.information, "information", index=2)
-    axes.set(xscale="log", ylabel="nats")
-    axes.legend()
+    axes.set(xscale="log", ylabel="nats", box_aspect=1)
