@@ -9,9 +9,9 @@ finished run done and goes on with a killed one. On several devices it is the sa
 batch split between them. Over several processes, too, each started with its own number and the
 same rest; process 0 keeps the run's directory, and all end with its exit code:
 
-    python -m experiments.train ... --coordinator=HOST:PORT --num_processes=2 --process_id=0
-    python -m experiments.train ... --coordinator=HOST:PORT --num_processes=2 --process_id=1
-    srun --ntasks=2 python -m experiments.train ... --distributed
+    ... --coordinator=HOST:PORT --num_processes=2 --process_id=0
+    ... --coordinator=HOST:PORT --num_processes=2 --process_id=1
+    srun --ntasks=2 ... --distributed
 """
 
 import argparse

@@ -101,7 +101,7 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
 
 @pytest.mark.parametrize("name", reproduce.STUDIES)
 def test_study_lists_its_runs_and_writes_nothing(tmp_path, name, capsys):
-    module, argv = reproduce.STUDIES[name], ["--smoke", "--dry_run", f"--workdir={tmp_path / 'runs'}"]
+    module, argv = reproduce.STUDIES[name], ["--dry_run", f"--workdir={tmp_path / 'runs'}"]
     assert study.main({name: module}, argv, module.__doc__) == 0
     runs_of_study = len(module.configs("digits"))
     assert f"{runs_of_study} runs, {runs_of_study} to do" in capsys.readouterr().out
@@ -234,13 +234,15 @@ def test_run_that_diverges_leaves_no_figures_and_exit_code_1(tmp_path, capsys):
     assert not (tmp_path / "figures").exists()
 
 
-def test_damaged_run_is_named(tmp_path, capsys):
+def test_damaged_run_is_named_and_trained_again(tmp_path, capsys):
     reproduced(tmp_path, REPRODUCED)
     (run,) = runs.all_runs(tmp_path)
     (run.path / "metrics.jsonl").write_text("")
     capsys.readouterr()
-    assert reproduced(tmp_path, REPRODUCED) == 1
-    assert f"'{run.path / 'metrics.jsonl'}' is damaged" in capsys.readouterr().err
+    assert reproduced(tmp_path, REPRODUCED) == 0
+    aside = tmp_path / "damaged" / f"{run.id}-1"
+    told = f"'{run.path / 'metrics.jsonl'}' is damaged: set aside as '{aside}', trained again"
+    assert told in capsys.readouterr().err
 
 
 def test_damaged_checkpoint_of_a_finished_run_is_named(tmp_path):

@@ -180,8 +180,9 @@ def test_tensorboard_shows_every_number_of_every_epoch(tmp_path, config):
     run = only_run(tmp_path)
     events = EventAccumulator(str(run.path)).Reload()
     lines = run.metrics()
-    assert set(events.Tags()["scalars"]) == lines[0].keys() - {"step", "epoch", "seconds"}
-    for name in events.Tags()["scalars"]:
+    by_epoch = lines[0].keys() - {"step", "epoch", "seconds"}
+    assert set(events.Tags()["scalars"]) == by_epoch | {*run.result()["metrics"], "valid/best_loss"}
+    for name in by_epoch:
         points = events.Scalars(name)
         assert [point.step for point in points] == [1, 2]
         assert [point.value for point in points] == pytest.approx([line[name] for line in lines], rel=1e-6)
