@@ -3,13 +3,17 @@ PYTHON ?= python3
 WORKDIR ?= results
 INSTALLED := .venv/installed
 
-.PHONY: reproduce test benchmark lint requirements clean
+.PHONY: reproduce test test-slow benchmark lint requirements clean
 
 reproduce: $(INSTALLED)
 	.venv/bin/python -m experiments.reproduce --workdir=$(WORKDIR)
 
 test: $(INSTALLED)
 	.venv/bin/python -m pytest
+
+# Clusters, browsers, all studies at once: one at a time, because each takes the whole machine.
+test-slow: $(INSTALLED)
+	.venv/bin/python -m pytest -n 0 -m slow
 
 benchmark: $(INSTALLED)
 	.venv/bin/python -m benchmarks.speed

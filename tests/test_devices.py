@@ -38,6 +38,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 def test_run_goes_on_with_four_devices_as_with_one_to_rounding(tmp_path, monkeypatch):
     one, four = tmp_path / "one", tmp_path / "four"
     assert train.main([*FLAGS, f"--workdir={one}"]) == 0

@@ -62,6 +62,7 @@ def without_gloo(text):
     return [line for line in text.splitlines() if not line.startswith("[Gloo]")]
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_run_and_go_on_after_a_kill(tmp_path):
     alone, shared, nowhere = (tmp_path / name for name in ("alone", "shared", "nowhere"))
     assert train.main([*FLAGS, f"--workdir={alone}"]) == 0

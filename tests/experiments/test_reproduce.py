@@ -29,6 +29,7 @@ from vae_jax import data, launch, runs
 from vae_jax.config import flatten, override
 from vae_jax.errors import UsageError
 from vae_jax.evaluate.pca import pca_mse
+from vae_jax.figures import style
 from vae_jax.results import Row
 from vae_jax.statistics import Estimate
 
@@ -57,8 +58,10 @@ def few_runs(monkeypatch):
             monkeypatch.setattr(module, name, lambda name=name: fewer[name])
     monkeypatch.setattr(linear_pca, "SIZES", (2, 4))
     monkeypatch.setattr(gaussian, "AVERAGES", 10_000)
+    monkeypatch.setitem(style.RC, "figure.dpi", 40)
 
 
+@pytest.mark.slow
 def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     argv = ["--smoke", f"--workdir={tmp_path}"]
     code = reproduce.main(argv)

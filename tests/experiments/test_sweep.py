@@ -8,6 +8,7 @@ from experiments import sweep, watch
 from tests.experiments.commands import REPOSITORY, assert_same_bits, only_run, snapshot, start
 from vae_jax import finish, runs
 from vae_jax.errors import UsageError
+from vae_jax.sweeps import speed
 
 # A user's own config file: the least to compile, and sweeps of every kind.
 CONFIG = """
@@ -88,7 +89,8 @@ def test_run_of_a_sweep_is_the_run_of_train(config, workdir, tmp_path):
     assert one.result()["metrics"] == pytest.approx(other.result()["metrics"], rel=1e-4)
 
 
-def test_dry_run_lists_every_run_and_its_cost_and_writes_nothing(workdir, capsys):
+def test_dry_run_lists_every_run_and_its_cost_and_writes_nothing(workdir, capsys, monkeypatch):
+    monkeypatch.setattr(speed, "speed", lambda config, width, processes: speed.Speed(3.0, 1e-4))
     shipped = f"{REPOSITORY}/configs/vae.py"
     assert sweep.main(arguments(shipped, workdir, "latent_size,seed", "--dry_run")) == 0
     lines = capsys.readouterr().out.splitlines()

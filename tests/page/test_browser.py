@@ -24,7 +24,7 @@ PIXELS = """canvas => Array.from(
     canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i) => i % 4 == 0)
 )"""
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium is installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chromium is installed")]
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def undisturbed(tmp_path_factory):
     return {run.id: numbers(run) for run in all_runs(workdir)}
 
 
-@pytest.mark.parametrize("name", [*EXECUTORS, SUBMITIT])
+@pytest.mark.parametrize("name", [*EXECUTORS, pytest.param(SUBMITIT, marks=pytest.mark.slow)])
 def test_every_executor_ends_every_run_with_the_same_bits(undisturbed, tmp_path, name):
     if name == SUBMITIT:
         pytest.importorskip("submitit", reason="needs the extra [submitit]")

@@ -36,7 +36,7 @@ def cluster(monkeypatch):
     found.shutdown()
 
 
-@pytest.mark.cluster
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:os.fork")
 def test_worker_and_then_a_node_are_killed_and_nothing_is_lost(tmp_path, cluster):
     alone = executor("local", tmp_path / "alone")

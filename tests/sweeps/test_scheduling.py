@@ -43,7 +43,8 @@ def uniform(speeds, compile_seconds, **steps):
 
 def test_every_run_to_do_is_in_one_population(tmp_path, speeds):
     uniform(speeds, 3.0, w1p1=1e-3)
-    planned = plan(tmp_path, LONG, sweep_latent_size, sweep_bottleneck_width, sweep_seed)
+    sizes = [{"latent_size": size, "bottleneck_width": width} for size in (2, 32) for width in (8, 64, 512)]
+    planned = plan(tmp_path, LONG, lambda: sizes, sweep_seed)
     found = scheduling.schedule(planned, tmp_path)
     assert ids(found) == sorted(entry.run.id for entry in planned)
 
