@@ -15,7 +15,7 @@ Claims, the worst case over sizes, seed by seed:
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -51,11 +51,11 @@ def configs(dataset: str) -> list[ConfigDict]:
 
 
 def _linear(dataset: str) -> ConfigDict:
-    """Returns the config of one linear layer a side, trained until nothing changes any more."""
+    """Returns the config of one linear layer a side: a large rate and large batches, to converge."""
     linear = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0}
     linear |= {"decoder.output_activation": "identity"}
     training = {"learning_rate": 0.1, "num_epochs": 3 * common.NUM_EPOCHS[dataset]}
-    training |= {"batch_size": min(data.source(dataset).sizes[0] // 3, 1024)}  # little noise
+    training |= {"batch_size": min(data.source(dataset).sizes[0] // 3, 1024)}
     return override(vae.get_config(f"{dataset},grey"), {**linear, **training})
 
 
@@ -80,7 +80,7 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
     return Report({"ppca": figure}, _claims(gaps, errors))
 
 
-def _measured(rows: Sequence[Row], by: str, measure: Any) -> dict[Any, list[float]]:
+def _measured(rows: Sequence[Row], by: str, measure: Callable[[Row], float]) -> dict[Any, list[float]]:
     """Returns a number of every seed under each value of the field `by`."""
     return {value: [measure(row) for row in own] for (value,), own in group(rows, [by]).items()}
 
@@ -108,7 +108,7 @@ def _claims(gaps_LxS: np.ndarray, errors_VxS: np.ndarray) -> list[Claim]:
         Claim(
             "and does not go beyond (the same, the smallest; to the error of sampling z)",
             estimate(gaps_LxS.min(0)),
-            at_least=-0.01,
+            at_least=-0.03,
         ),
         Claim(
             "at fixed σ² as many dimensions are active as eigenvalues are larger (difference, the largest)",
