@@ -28,6 +28,19 @@ def cache(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def quick_programs(cache):
+    """Compiles without the slowest passes, here and in processes started from here.
+
+    For tests of commands, files and schedules: compiling is most of their time.
+    """
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def originals():
     """The folder of original MNIST files; skips the test where there is none."""

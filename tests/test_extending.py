@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import linen as nn
 
 from configs import ae, vae
@@ -12,6 +13,8 @@ from vae_jax import evaluate, likelihoods, nets, objectives
 from vae_jax.config import override
 from vae_jax.launch import launch
 from vae_jax.nets.mlp import MLPEncoder
+
+pytestmark = pytest.mark.usefixtures("quick_programs")
 
 
 class Laplace(NamedTuple):

@@ -1,5 +1,3 @@
-import os
-
 import jax
 import pytest
 
@@ -14,16 +12,14 @@ SETTINGS = [
 
 @pytest.fixture(scope="package", autouse=True)
 def shared_programs(cache):
-    """What these tests compile in this process, the processes that they start need not compile.
-
-    They are about commands and files: compiling is most of their time, and fast programs are no use.
-    """
+    """What these tests compile in this process, the processes that they start need not compile."""
     before = {name: getattr(jax.config, name) for name in SETTINGS}
-    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    jax.config.update("jax_disable_most_optimizations", True)
     enable_cache()
     yield
-    del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
-    jax.config.update("jax_disable_most_optimizations", False)
     for name, value in before.items():
         jax.config.update(name, value)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(quick_programs):
+    """All of these tests are about commands and files."""

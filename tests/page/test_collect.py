@@ -25,6 +25,7 @@ def test_thinned_curves_keep_both_ends_and_the_order(count, points):
     np.testing.assert_allclose(kept["valid/loss"], np.array(epochs) / 3, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_everything_stands_in_the_value(workdir, written):
     first, second, conv, begun = written
     found = collect(workdir, {"latent_map": "Where?"})
@@ -44,6 +45,7 @@ def test_everything_stands_in_the_value(workdir, written):
     assert [model["run"] for model in found["explorer"]["models"]] == [first.id, conv.id, second.id]
 
 
+@pytest.mark.slow
 def test_fields_that_vary_together_are_one_column(workdir, written):
     fields = collect(workdir, {})["table"]["fields"]
     assert "likelihood" in {name for others in fields.values() for name in others} | set(fields)
@@ -51,6 +53,7 @@ def test_fields_that_vary_together_are_one_column(workdir, written):
     assert len(names) == len(set(names))
 
 
+@pytest.mark.slow
 def test_asked_for_models_are_the_only_ones(workdir, written):
     found = collect(workdir, {}, [written[2].id])["explorer"]
     assert [model["run"] for model in found["models"]] == [written[2].id]
@@ -62,6 +65,7 @@ def test_asked_for_models_are_the_only_ones(workdir, written):
         collect(workdir, {}, [written[3].id])
 
 
+@pytest.mark.slow
 def test_decoders_too_large_for_the_page_are_left_out_unless_asked_for(workdir, written, monkeypatch):
     monkeypatch.setattr("vae_jax.page.explorer.MODEL_BYTES", 50_000)
     found = collect(workdir, {})["explorer"]
@@ -71,6 +75,7 @@ def test_decoders_too_large_for_the_page_are_left_out_unless_asked_for(workdir, 
     assert collect(workdir, {}, [written[0].id])["explorer"]["left_out"] == {}
 
 
+@pytest.mark.slow
 def test_damaged_runs_are_named(tmp_path, workdir, written):
     for run in written[1:]:
         (tmp_path / run.id).mkdir()
@@ -83,6 +88,7 @@ def test_damaged_runs_are_named(tmp_path, workdir, written):
     assert written[2].id not in found["curves"]
 
 
+@pytest.mark.slow
 def test_numbers_that_json_does_not_have_are_nothing(workdir, written):
     assert [plain(value) for value in (math.nan, math.inf, 2, (3, 4), True)] == [
         *(None, None, 2, "3, 4", "True")

@@ -85,7 +85,17 @@ class Halving:
                 if (job := Job(trial, rung + 1)) not in begun:
                     return job
         new = sum(job.rung == 0 for job in begun)
-        return Job(new, 0) if new < self.settings.trials else None
+        return Job(new, 0) if new < self.settings.trials else self._leader(losses, begun)
+
+    def _leader(self, losses: Losses, begun: set[Job]) -> Job | None:
+        """Where so many trials are lost that the last rung would stay empty, the best goes on alone."""
+        sound = [job for job, loss in losses.items() if math.isfinite(loss)]
+        last = len(self.rungs) - 1
+        if begun - losses.keys() or any(job.rung == last for job in sound):
+            return None
+        ahead = [job for job in sound if Job(job.trial, job.rung + 1) not in begun]
+        best = min(ahead, key=lambda job: (-job.rung, losses[job]), default=None)
+        return best and Job(best.trial, best.rung + 1)
 
 
 def top(losses: Losses, rung: int, eta: int) -> list[int]:
