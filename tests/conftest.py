@@ -32,13 +32,19 @@ def cache(tmp_path_factory):
 def quick_programs(cache):
     """Compiles without the slowest passes, here and in processes started from here.
 
-    For tests of commands, files and schedules: compiling is most of their time.
+    For tests of commands, files and schedules: compiling is most of their time. What was compiled
+    otherwise is forgotten, because another program of the same function has other last digits.
     """
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    jax.config.update("jax_disable_most_optimizations", True)
+    _compile_anew(without_optimizations=True)
     yield
     del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
-    jax.config.update("jax_disable_most_optimizations", False)
+    _compile_anew(without_optimizations=False)
+
+
+def _compile_anew(without_optimizations):
+    jax.config.update("jax_disable_most_optimizations", without_optimizations)
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
