@@ -24,7 +24,7 @@ from vae_jax.sweeps.plan import Planned
 from vae_jax.sweeps.population import Population, at_sizes, unfinished
 
 WIDTHS = (1, 8, 32)
-WORTH_MEASURING = 30.0  # seconds of a sweep; a shorter one would be over before
+WORTH_MEASURING = 30.0  # seconds, roughly, of the runs that would share programs
 WIDTH_UNMEASURED = 32
 MEMORY_SHARE = 0.8  # of the machine's, for all populations in flight
 START_SECONDS = 4.0  # of a worker process, with its data
@@ -127,6 +127,10 @@ def _strategy(groups: Sequence[Group], processes: int) -> Strategy:
     """Returns the best that so many processes can do."""
     seconds, populations = START_SECONDS * (processes > 1), []
     for group in groups:
+        if (guess := sum(map(_guess, group))) < WORTH_MEASURING:  # a trial would take as long as its runs
+            seconds += guess / processes
+            populations += _populations([group], WIDTH_UNMEASURED, processes)
+            continue
         options = [_best_buckets(group, width, processes) for width in _widths(group, processes)]
         best, chosen = min(options, key=lambda option: option[0])
         seconds += best
