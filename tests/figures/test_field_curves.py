@@ -106,7 +106,7 @@ def test_ppca_draws_trained_and_closed_form_together():
         "pPCA, maximum of log p(x)": [(2, 0.1), (5, 8.9)],
         "linear VAE, ELBO": [(2, 0), (5, 8.8)],
     }
-    assert points(right)["eigenvalues above σ²"] == [(0.02, 30), (0.1, 12), (0.5, 3)]
+    assert points(right)["pPCA, closed form"] == [(0.02, 30), (0.1, 12), (0.5, 3)]
     assert points(right)["linear VAE, active dimensions"] == [(0.02, 29), (0.1, 12), (0.5, 3)]
 
 

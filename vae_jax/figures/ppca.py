@@ -34,7 +34,7 @@ def ppca(
         curve(left, sizes, elbos, "linear VAE, ELBO", index=1)
         left.set(xlabel="latent size q", ylabel="nats per image", title=f"{title}, train: learned σ²")
         left.set_xticks(sizes)
-        right.plot(variances, predicted, label="eigenvalues above σ²", zorder=3, **line)
+        right.plot(variances, predicted, label="pPCA, closed form", zorder=3, **line)
         curve(right, variances, active, "linear VAE, active dimensions", index=1)
         doubling_axis(right, variances)
         right.set(xlabel="fixed σ²", ylabel="dimensions", title=f"{title}, train: fixed σ²")
