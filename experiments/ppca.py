@@ -6,7 +6,7 @@ eigenvalue is below it must collapse, and no other. Everything is on the images 
 trained on, for which the closed form holds.
 
 Claims, the worst case over sizes, seed by seed:
-- the ELBO reaches the maximum of pPCA's log p(x) to a quarter of a nat per image;
+- the ELBO reaches the maximum of pPCA's log p(x) to a tenth of a nat per image;
 - and never lies above it;
 - at every fixed σ² as many dimensions are in use as in closed form, give or take one.
 
@@ -37,7 +37,7 @@ from vae_jax.statistics import estimate
 from vae_jax.sweeps import expand
 
 SIZES = (2, 5, 10, 20)  # with a learned σ
-VARIANCES = (0.02, 0.05, 0.1, 0.2)  # σ², fixed, at LARGE dimensions
+VARIANCES = (0.02, 0.05, 0.1, 0.2, 0.5)  # σ², fixed, at LARGE dimensions
 LARGE = 40
 ACTIVE = 0.1  # activity of a dimension in use: the noise of training leaves up to a third as much
 SAMPLES = 100  # of z, for the ELBO of each image
@@ -106,12 +106,12 @@ def _claims(gaps_LxS: np.ndarray, errors_VxS: np.ndarray) -> list[Claim]:
         Claim(
             "a linear VAE reaches probabilistic PCA (its maximum − the ELBO, nats per image, the largest)",
             estimate(gaps_LxS.max(0)),
-            at_most=0.25,
+            at_most=0.1,
         ),
         Claim(
             "and does not go beyond (the same, the smallest; to the error of sampling z)",
             estimate(gaps_LxS.min(0)),
-            at_least=-0.03,
+            at_least=-0.01,
         ),
         Claim(
             "at fixed σ² as many dimensions are active as in closed form (difference, the largest)",
