@@ -9,8 +9,8 @@ Claims, seed by seed:
 - the inactive ones tell next to nothing: together at most 5% of the KL;
 - the code is larger than what is used: at most three quarters of its dimensions are active.
 
-    python -m experiments.activity --workdir=results                   about 15 seconds
-    python -m experiments.activity --dataset=mnist --workdir=results   about 2 minutes
+    python -m experiments.activity --workdir=results
+    python -m experiments.activity --dataset=mnist --workdir=results
 """
 
 import sys

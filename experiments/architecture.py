@@ -10,8 +10,8 @@ Claims, exact:
 - no layer is narrower;
 - what is drawn is what was trained: the layers' parameters are all that the run has.
 
-    python -m experiments.architecture --workdir=results                   about 15 seconds
-    python -m experiments.architecture --dataset=mnist --workdir=results   about 2 minutes
+    python -m experiments.architecture --workdir=results
+    python -m experiments.architecture --dataset=mnist --workdir=results
 """
 
 import sys

@@ -14,8 +14,8 @@ Claims, interpolated between the points of each that no other of it beats:
 - no JPEG has both fewer bits and a smaller error than the autoencoder (the autoencoder's bits at
   the error of each JPEG / the JPEG's, where the autoencoder has so small an error; the largest).
 
-    python -m experiments.compression --workdir=results                   about 1 minute
-    python -m experiments.compression --dataset=mnist --workdir=results   about 6 minutes
+    python -m experiments.compression --workdir=results
+    python -m experiments.compression --dataset=mnist --workdir=results
 """
 
 import math

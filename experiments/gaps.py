@@ -19,8 +19,8 @@ Claims:
 - and does so where they look alike: the rank correlation over pairs of classes between the share
   of mixed neighbours and the distance of mean images is negative.
 
-    python -m experiments.gaps --workdir=results                   about 40 seconds
-    python -m experiments.gaps --dataset=mnist --workdir=results   about 4 minutes
+    python -m experiments.gaps --workdir=results
+    python -m experiments.gaps --dataset=mnist --workdir=results
 """
 
 import sys

@@ -16,8 +16,8 @@ Claims, over seeds of 200,000 averages each, for n from 1 to 64:
 Pixels take few values, many of them 0: the distance falls faster while the atoms are spread, and
 is no line in the logarithms, so that no slope is claimed of them.
 
-    python -m experiments.gaussian --workdir=results                   about 15 seconds
-    python -m experiments.gaussian --dataset=mnist --workdir=results   about 15 seconds
+    python -m experiments.gaussian --workdir=results
+    python -m experiments.gaussian --dataset=mnist --workdir=results
 """
 
 import sys

@@ -12,8 +12,8 @@ and of the VAE alone:
 - the way is smooth: no step of eight changes the image by more than half of what the whole way does
   (root mean square, the median over pairs of the largest).
 
-    python -m experiments.interpolation --workdir=results                   about 2 minutes
-    python -m experiments.interpolation --dataset=mnist --workdir=results   about 11 minutes
+    python -m experiments.interpolation --workdir=results
+    python -m experiments.interpolation --dataset=mnist --workdir=results
 """
 
 import sys

@@ -8,8 +8,8 @@ Claims, at the end of training, seed by seed:
   than 1 nat below that of the best size;
 - nor do they widen the gap between train and validation: the last doubling adds no more than 1 nat.
 
-    python -m experiments.learning_curves --workdir=results                   about 1 minute
-    python -m experiments.learning_curves --dataset=mnist --workdir=results   about 6 minutes
+    python -m experiments.learning_curves --workdir=results
+    python -m experiments.learning_curves --dataset=mnist --workdir=results
 """
 
 import sys

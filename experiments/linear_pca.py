@@ -16,8 +16,8 @@ Claims, the worst case over latent sizes, seed by seed:
 - the axes are not: the decoder's columns are 10 degrees or more from the nearest principal axis
   (the mean over columns).
 
-    python -m experiments.linear_pca --workdir=results                   about 20 seconds
-    python -m experiments.linear_pca --dataset=mnist --workdir=results   about 3 minutes
+    python -m experiments.linear_pca --workdir=results
+    python -m experiments.linear_pca --dataset=mnist --workdir=results
 """
 
 import sys

@@ -9,8 +9,8 @@ Claims:
 - every class has its place: of the classes, nine in ten or more are found on it, by the nearest
   training images.
 
-    python -m experiments.manifold --workdir=results                   about 20 seconds
-    python -m experiments.manifold --dataset=mnist --workdir=results   about 2 minutes
+    python -m experiments.manifold --workdir=results
+    python -m experiments.manifold --dataset=mnist --workdir=results
 """
 
 import sys

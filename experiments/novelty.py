@@ -15,8 +15,8 @@ Claims:
 - they look like data: they cover the test images at least half as well as reconstructions of
   other training images do.
 
-    python -m experiments.novelty --workdir=results                   about 1 minute
-    python -m experiments.novelty --dataset=mnist --workdir=results   about 5 minutes
+    python -m experiments.novelty --workdir=results
+    python -m experiments.novelty --dataset=mnist --workdir=results
 """
 
 import sys

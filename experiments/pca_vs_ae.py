@@ -7,8 +7,8 @@ Claims:
   nearest training codes than with PCA;
 - and rebuilds better: its error on test is nine tenths of PCA's or less.
 
-    python -m experiments.pca_vs_ae --workdir=results                   about 20 seconds
-    python -m experiments.pca_vs_ae --dataset=mnist --workdir=results   about 1 minute
+    python -m experiments.pca_vs_ae --workdir=results
+    python -m experiments.pca_vs_ae --dataset=mnist --workdir=results
 """
 
 import sys

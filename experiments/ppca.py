@@ -10,8 +10,8 @@ Claims, the worst case over sizes, seed by seed:
 - and never lies above it;
 - at every fixed σ² as many dimensions are in use as in closed form, give or take one.
 
-    python -m experiments.ppca --workdir=results                   about 20 seconds
-    python -m experiments.ppca --dataset=mnist --workdir=results   about 5 minutes
+    python -m experiments.ppca --workdir=results
+    python -m experiments.ppca --dataset=mnist --workdir=results
 """
 
 import sys

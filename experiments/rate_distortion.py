@@ -9,8 +9,8 @@ Claims, on test, seed by seed:
 - the distortion rises with every step of β (the change, the smallest);
 - no other β has a better ELBO than β = 1, which is trained for it.
 
-    python -m experiments.rate_distortion --workdir=results                   about 40 seconds
-    python -m experiments.rate_distortion --dataset=mnist --workdir=results   about 6 minutes
+    python -m experiments.rate_distortion --workdir=results
+    python -m experiments.rate_distortion --dataset=mnist --workdir=results
 """
 
 import sys

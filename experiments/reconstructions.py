@@ -10,8 +10,8 @@ Claims, for both models:
 - the largest code is enough: 95% or more are told by their reconstruction;
 - the smallest is not: half or less are.
 
-    python -m experiments.reconstructions --workdir=results                   about 2 minutes
-    python -m experiments.reconstructions --dataset=mnist --workdir=results   about 11 minutes
+    python -m experiments.reconstructions --workdir=results
+    python -m experiments.reconstructions --dataset=mnist --workdir=results
 """
 
 import sys

@@ -10,8 +10,8 @@ Claims:
 - no size makes perfect samples: they are told apart more often than not (the smallest);
 - at the largest size the prior is to blame in part: from the codes of images they are better.
 
-    python -m experiments.samples --workdir=results                   about 30 seconds
-    python -m experiments.samples --dataset=mnist --workdir=results   about 5 minutes
+    python -m experiments.samples --workdir=results
+    python -m experiments.samples --dataset=mnist --workdir=results
 """
 
 import sys

@@ -15,8 +15,8 @@ Claims, for each model:
   median over images);
 - and so are classes: the pair that looks alike is nearer than the other (distance / distance).
 
-    python -m experiments.similarity --workdir=results                   about 1 minute
-    python -m experiments.similarity --dataset=mnist --workdir=results   about 10 minutes
+    python -m experiments.similarity --workdir=results
+    python -m experiments.similarity --dataset=mnist --workdir=results
 """
 
 import sys

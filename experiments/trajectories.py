@@ -16,8 +16,8 @@ Claims, after the longest training:
 - the code tells more than 1 nat about the image, and that is most of its KL: 80% or more;
 - under the large weight it tells nothing: less than 0.05 nats.
 
-    python -m experiments.trajectories --workdir=results                   about 20 seconds
-    python -m experiments.trajectories --dataset=mnist --workdir=results   about 6 minutes
+    python -m experiments.trajectories --workdir=results
+    python -m experiments.trajectories --dataset=mnist --workdir=results
 """
 
 import sys
