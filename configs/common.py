@@ -7,7 +7,8 @@ from vae_jax.errors import UsageError, lookup
 from vae_jax.sweeps.space import choice, log_uniform
 
 # Passes over the data: a few thousand steps each, in which the studies' models get most of the way.
-NUM_EPOCHS = {"digits": 500, "mnist": 20, "fashion_mnist": 20, "trees": 100}
+NUM_EPOCHS = {"digits": 200, "mnist": 20, "fashion_mnist": 20, "trees": 100}
+LEARNING_RATES = {"digits": 3e-3}  # of the small sets; 1e-3 for the others
 
 
 def base(dataset: str = "digits") -> ConfigDict:
@@ -53,7 +54,7 @@ def base(dataset: str = "digits") -> ConfigDict:
             "num_epochs": NUM_EPOCHS[dataset],
             "stop_epoch": 0,
             "early_stopping_patience": 0,
-            "learning_rate": 1e-3,
+            "learning_rate": LEARNING_RATES.get(dataset, 1e-3),
             "schedule": "cosine",
             "optimizer": {
                 **{"name": "adam", "b1": 0.9, "b2": 0.999, "eps": 1e-8},

@@ -35,7 +35,7 @@ from vae_jax.sweeps import expand
 
 def configs(dataset: str) -> list[ConfigDict]:
     """Weights of the KL term x seeds, on Bernoulli pixels: distortion cannot be less than 0."""
-    changes = {"latent_size": 10, "num_epochs": common.NUM_EPOCHS[dataset] * 2 // 5}
+    changes = {"latent_size": 10, "num_epochs": common.NUM_EPOCHS[dataset] // 2}
     return expand(override(vae.get_config(dataset), changes), [sweep_beta(), sweep_seed()])
 
 

@@ -1,7 +1,8 @@
 """What every study shares: claims with verdicts, and running studies from the command line.
 
-A study is a module with a docstring (the question), `configs(dataset)` (the runs it needs)
-and `report(dataset, rows)` (its figures and its claims).
+A study is a module with a docstring (the question), `configs(dataset)` (the runs it needs) and
+`report(dataset, rows)` (its figures and its claims). Where it compares seconds, `timed(configs)` are
+runs that it needs beside those, each of which trains alone, before all others.
 """
 
 import argparse
@@ -110,11 +111,12 @@ def main(
     chosen = {name: studies[name] for name in arguments.studies}
     workdir = cli.writable(arguments.workdir)
     needed = {name: _configs(study, arguments) for name, study in chosen.items()}
-    planned = sweeps.plan(list(itertools.chain(*needed.values())), workdir)
+    timed = {name: timed_of(study, needed[name]) for name, study in chosen.items()}
+    alone, others = (list(itertools.chain(*configs.values())) for configs in (timed, needed))
     if arguments.dry_run:
-        print_plan(planned)
+        print_plan(sweeps.plan(alone + others, workdir))
         return 0
-    outcomes = _train(planned, _timed(chosen, needed, workdir), workdir, arguments.manual_dir)
+    outcomes = _train(alone, others, workdir, arguments.manual_dir)
     if not all(outcome.status == "completed" for outcome in outcomes):
         return cli.fail(
             "no figures: some runs did not complete; the same command tries the failed ones again", 1
@@ -122,7 +124,7 @@ def main(
     output = make_dir(workdir / "figures" / _folder(arguments))
     claims = {}
     for name, study in chosen.items():
-        rows = [row(entry.run) for entry in sweeps.plan(needed[name], workdir)]
+        rows = [row(entry.run) for entry in sweeps.plan(needed[name] + timed[name], workdir)]
         claims[name] = _draw(study, arguments.dataset, rows, output)
     print_claims(claims)
     print(f"wrote {_write_claims(output, claims)}")
@@ -131,22 +133,20 @@ def main(
     return 0 if set(verdicts) <= {"reproduced", "inconclusive"} else 1
 
 
-def _timed(
-    studies: Mapping[str, Study], needed: Mapping[str, list[ConfigDict]], workdir: pathlib.Path
-) -> set[str]:
-    """Returns the ids of the runs whose seconds a study compares: it says so by TIMED."""
-    names = [name for name, study in studies.items() if getattr(study, "TIMED", False)]
-    return {entry.run.id for name in names for entry in sweeps.plan(needed[name], workdir)}
+def timed_of(study: Study, configs: Sequence[ConfigDict]) -> list[ConfigDict]:
+    """Returns the runs whose seconds the study compares, if any."""
+    return study.timed(configs) if hasattr(study, "timed") else []
 
 
 def _train(
-    planned: Sequence[sweeps.Planned], timed: set[str], workdir: pathlib.Path, manual_dir: pathlib.Path | None
+    alone: Sequence[ConfigDict],
+    others: Sequence[ConfigDict],
+    workdir: pathlib.Path,
+    manual_dir: pathlib.Path | None,
 ) -> list[sweeps.Outcome]:
-    """Trains first the timed runs, each alone, then the others as is cheapest."""
-    alone = [entry for entry in planned if entry.run.id in timed]
-    others = [entry for entry in planned if entry.run.id not in timed]
-    outcomes = execute(alone, workdir, manual_dir, alone=True) if alone else []
-    return outcomes + (execute(others, workdir, manual_dir) if others else [])
+    """Trains first those that are timed, one at a time, then the others as is cheapest."""
+    outcomes = execute(sweeps.plan(alone, workdir), workdir, manual_dir, alone=True) if alone else []
+    return outcomes + (execute(sweeps.plan(others, workdir), workdir, manual_dir) if others else [])
 
 
 def _parse(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> argparse.Namespace:
@@ -178,7 +178,8 @@ def _folder(arguments: argparse.Namespace) -> str:
 
 def _configs(study: Study, arguments: argparse.Namespace) -> list[ConfigDict]:
     configs = study.configs(arguments.dataset)
-    fixed = {"dataset", "seed", "latent_size", *differing([flatten(config) for config in configs])}
+    every = [flatten(config) for config in configs + timed_of(study, configs)]
+    fixed = {"dataset", "seed", "latent_size", *differing(every)}
     for name in fixed & set(arguments.overrides):
         raise UsageError(f"--config.{name} cannot be set here: the study itself sets it")
     shrunk = [common.smoke(config) for config in configs] if arguments.smoke else configs

@@ -1,8 +1,10 @@
 """What a sweep shows while it trains: a live view in a terminal, else a line now and then."""
 
 import contextlib
+import itertools
 import math
 import sys
+import textwrap
 import threading
 import time
 from collections import Counter
@@ -15,6 +17,8 @@ from vae_jax.runs import Run
 from vae_jax.sweeps import Outcome, Planned
 
 LINE_SECONDS = 30.0  # between two lines where there is no terminal
+KINDS = 2  # of losses whose best run is told
+LONG = 60  # characters of a run's name; studies train runs that differ in many fields
 ENDS = ("completed", "diverged", "failed")
 
 
@@ -141,7 +145,8 @@ def line(tally: Tally) -> str:
     told += [f"{counts[status]} {status}" for status in ("diverged", "failed") if counts[status]]
     told += [f"{counts['running']} running", f"{tally.done}/{tally.total} epochs"]
     told += [f"about {duration(tally.seconds_left())} left"] if not math.isnan(tally.speed()) else []
-    told += [f"best valid {best.loss:.5g} ({tally.names[best.run.id]})" for best in tally.best.values()]
+    for best in itertools.islice(tally.best.values(), KINDS):
+        told.append(f"best valid {best.loss:.5g} ({textwrap.shorten(tally.names[best.run.id], LONG)})")
     return ", ".join(told)
 
 

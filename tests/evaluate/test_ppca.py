@@ -3,7 +3,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from vae_jax.evaluate.ppca import active_dimensions, eigenvalues, max_log_likelihood
+from vae_jax.evaluate.ppca import active_dimensions, eigenvalues, max_log_likelihood, worth
 
 DIGITS = load_digits().data / 16
 
@@ -46,3 +46,11 @@ def test_active_dimensions_on_all_digits_are_the_known_ones(variance, expected):
 def test_no_more_dimensions_are_active_than_there_are():
     assert active_dimensions(np.array([3.0, 2.0, 1.0]), 2, 0.5) == 2
     assert active_dimensions(np.array([3.0, 2.0, 1.0]), 2, 5.0) == 0
+
+
+def test_an_axis_is_worth_what_its_use_adds_to_the_likelihood():
+    # x = (a, b) with variances λ: log N(x; 0, C) with C = λ where an axis is used, σ² where not.
+    variances, noise = np.array([3.0, 0.5, 0.2]), 0.5
+    unused = -0.5 * (np.log(noise) + variances / noise)
+    used = -0.5 * (np.log(variances) + 1)
+    np.testing.assert_allclose(worth(variances, noise), np.where(variances > noise, used - unused, 0))

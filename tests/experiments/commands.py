@@ -1,5 +1,6 @@
 """The commands as a user starts them, and what their runs have in common."""
 
+import csv
 import pathlib
 import subprocess
 import sys
@@ -65,3 +66,9 @@ def assert_same_to_rounding(run, other):
         assert line == pytest.approx(same, rel=1e-5)
     params = [launch.load(each).variables["params"] for each in (run, other)]
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6), *params)
+
+
+def table(path):
+    """Returns the rows of a CSV file, each under the names of its columns."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))

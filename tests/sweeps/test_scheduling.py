@@ -26,10 +26,10 @@ def speeds(monkeypatch):
     """Speeds as they are set here: (width, processes) -> seconds to compile, seconds of a run's step."""
     table = {}
 
-    def speed(config, width, processes):
-        return Speed(*table[width, processes])
+    def speeds(config, widths, processes):
+        return {width: Speed(*table[width, processes]) for width in widths}
 
-    monkeypatch.setattr(scheduling.speed, "speed", speed)
+    monkeypatch.setattr(scheduling.speed, "speeds", speeds)
     monkeypatch.setattr(scheduling, "most", lambda: 2)
     return table
 
@@ -59,10 +59,45 @@ def test_the_cheapest_way_is_taken(tmp_path, speeds, best):
     assert found.processes == processes
     assert {each.width for each in found.populations} == {width}
     assert len(found.populations) == processes
-    start = scheduling.START_SECONDS if processes == 2 else 0
+    setup = scheduling.MORE_PROGRAMS * 3.0 + (scheduling.START_SECONDS if processes == 2 else 0)
     steps = 64 * 20 * (50_000 // 128)
     # Two processes: the measured step is of the wall, both of them busy.
-    assert found.seconds == pytest.approx(start + 3.0 + 1e-3 * steps)
+    assert found.seconds == pytest.approx(setup + 1e-3 * steps)
+
+
+def test_buckets_are_shared_out_whole_where_there_are_enough(tmp_path, speeds):
+    uniform(speeds, 0.0, w1p2=1e-3)
+    planned = plan(tmp_path, LONG, sweep_bottleneck_width, sweep_seed)
+    found = scheduling.schedule(planned, tmp_path)
+    # The widest takes as long as all others; a process that is started for 8 alone costs more than 16.
+    sizes = [each.sizes[1] for each in found.populations]
+    assert sorted(sizes) == [16, 32, 64, 128, 256, 512]
+    assert sizes[:2] == [512, 256]  # the longest begin
+
+
+def test_width_goes_into_the_runs_without_a_rest(tmp_path, speeds):
+    uniform(speeds, 1e3, w8p1=1e-3)
+    planned = plan(tmp_path, LONG, lambda: [{"seed": seed} for seed in range(20)])
+    (one,) = scheduling.schedule(planned, tmp_path, processes=1).populations
+    assert one.width == 7  # three times, not 8 + 8 + 4
+
+
+def test_only_the_longest_group_is_measured_and_others_by_its_speed(tmp_path, speeds, monkeypatch):
+    asked, real = [], scheduling.speed.speeds
+
+    def note(config, widths, processes):
+        asked.append(config.posterior)
+        return real(config, widths, processes)
+
+    monkeypatch.setattr(scheduling.speed, "speeds", note)
+    uniform(speeds, 0.0, w1p1=1e-3)
+    short = override(ae.get_config("mnist"), {"num_epochs": 1, "bottleneck_width": 500})
+    planned = sweeps.plan([LONG, override(LONG, {"seed": 1}), short], tmp_path)
+    found = scheduling.schedule(planned, tmp_path, processes=1)
+    assert set(asked) == {"gaussian"}
+    flops = [planned[0].cost.flops_per_image, planned[2].cost.flops_per_image]
+    per_step = 1e-4 + (1e-3 - 1e-4) * flops[1] / flops[0]
+    assert found.seconds == pytest.approx(1e-3 * 2 * 20 * 390 + per_step * 390)
 
 
 def test_padding_is_chosen_where_compiling_costs_more(tmp_path, speeds):
@@ -99,7 +134,7 @@ def test_runs_of_other_programs_are_apart(tmp_path, speeds):
 
 
 def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduling.speed, "speed", None)
+    monkeypatch.setattr(scheduling.speed, "speeds", None)
     planned = plan(tmp_path, vae.get_config("smoke"), sweep_latent_size, sweep_seed)
     found = scheduling.schedule(planned, tmp_path)
     assert math.isnan(found.seconds)
@@ -108,12 +143,14 @@ def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
 
 
 def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduling.speed, "speed", None)
+    monkeypatch.setattr(scheduling.speed, "speeds", None)
     planned = plan(tmp_path, LONG, sweep_latent_size, sweep_seed)
     found = scheduling.schedule(planned, tmp_path, alone=True)
     assert found.processes == 1
-    assert [each.width for each in found.populations] == [1] * 25
-    assert [each.sizes[0] for each in found.populations] == [entry.config.latent_size for entry in planned]
+    assert [(each.width, len(each.configs)) for each in found.populations] == [(1, 5)] * 5
+    assert [each.sizes[0] for each in found.populations] == [
+        part["latent_size"] for part in sweep_latent_size()
+    ]
 
 
 def test_populations_that_were_left_stay_and_only_the_rest_is_planned(tmp_path):
@@ -140,7 +177,7 @@ def test_finished_runs_are_in_no_population(tmp_path):
 def test_width_is_bounded_by_memory(tmp_path, speeds, monkeypatch):
     uniform(speeds, 3.0, w32p1=1e-6, w8p1=1e-5, w1p1=1e-4)
     planned = plan(tmp_path, LONG, lambda: ({"seed": seed} for seed in range(64)))
-    one = scheduling._memory(LONG, (8, 500), 1)
+    one = scheduling.memory(LONG, (8, 500), 1)
     monkeypatch.setattr(scheduling.cost, "memory_limit", lambda: 10 * one)
     found = scheduling.schedule(planned, tmp_path, processes=1)
     assert {each.width for each in found.populations} == {8}
@@ -160,9 +197,9 @@ def test_speed_that_was_seen_is_kept(tmp_path, monkeypatch):
     scheduling.learn(found, outcomes)
     assert not (tmp_path / "cache").exists()  # nothing was measured: nothing to mend
     config, width = scheduling.at_sizes(smoke, (8, 256)), found.populations[0].width
-    scheduling.speed._keep(config, width, 2, Speed(3.0, 1.0))
+    scheduling.speed._keep(config, 2, {width: Speed(3.0, 1.0)})
     scheduling.learn(found, outcomes[:1])  # too few to tell
-    assert scheduling.speed.speed(config, width, 2) == Speed(3.0, 1.0)
+    assert scheduling.speed.speeds(config, [width], 2) == {width: Speed(3.0, 1.0)}
     scheduling.learn(found, outcomes)
     # 9 steps an epoch, by two processes at once
-    assert scheduling.speed.speed(config, width, 2) == Speed(3.0, pytest.approx(0.05))
+    assert scheduling.speed.speeds(config, [width], 2) == {width: Speed(3.0, pytest.approx(0.05))}

@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -18,28 +19,73 @@ def own_cache(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_speed_is_measured_once(own_cache, monkeypatch, processes):
-    found = speed.speed(CONFIG, 2, processes)
-    assert found.compile_seconds > 0
-    assert 0 < found.run_step_seconds < 1
+    found = speed.speeds(CONFIG, [2], processes)
+    assert found.keys() == {2}
+    assert found[2].compile_seconds > 0
+    assert 0 < found[2].run_step_seconds < 1
     monkeypatch.setattr(speed, "trial", None)
     monkeypatch.setattr(speed, "_trials_at_once", None)
     same_program = override(CONFIG, {"seed": 4, "learning_rate": 0.1, "num_epochs": 7, "stop_epoch": 3})
-    assert speed.speed(same_program, 2, processes) == found
+    assert speed.speeds(same_program, [2], processes) == found
+
+
+def steps(monkeypatch, **seconds):
+    """Trials give these seconds of a step; returns the widths that are tried."""
+    tried = []
+
+    def trial(config, width):
+        tried.append(width)
+        return speed.Speed(1.0, seconds[f"w{width}"])
+
+    monkeypatch.setattr(speed, "trial", trial)
+    return tried
+
+
+def test_wider_ones_are_not_tried_once_width_does_not_pay(own_cache, monkeypatch):
+    tried = steps(monkeypatch, w1=1.0, w8=0.99)
+    for _ in range(2):
+        assert speed.speeds(CONFIG, [1, 8, 32], 1).keys() == {1, 8}
+        assert tried == [1, 8]
+
+
+def test_wider_ones_are_tried_when_they_are_asked_for(own_cache, monkeypatch):
+    tried = steps(monkeypatch, w1=1.0, w8=0.5, w32=0.25)
+    assert speed.speeds(CONFIG, [1, 8], 1).keys() == {1, 8}
+    assert [found.run_step_seconds for found in speed.speeds(CONFIG, [1, 8, 32], 1).values()] == [
+        1,
+        0.5,
+        0.25,
+    ]
+    assert tried == [1, 8, 1, 8, 32]
+
+
+def test_several_processes_are_as_fast_as_the_slowest(own_cache, monkeypatch):
+    texts = iter(['{"1": {"compile_seconds": 2, "run_step_seconds": 0.5}}',
+                  '{"1": {"compile_seconds": 1, "run_step_seconds": 0.75}}'])  # fmt: skip
+
+    class Process:
+        def __init__(self, *args, **options):
+            self.stdin, self.stdout, self.wait = io.StringIO(), io.StringIO(next(texts)), lambda: 0
+
+    monkeypatch.setattr(speed.subprocess, "Popen", Process)
+    assert speed._trials_at_once(CONFIG, [1, 8], 2) == {1: speed.Speed(2, 0.375)}
 
 
 def test_damaged_measurement_is_made_anew(own_cache):
-    found = speed.speed(CONFIG, 1, 1)
+    found = speed.speeds(CONFIG, [1], 1)
     (path,) = (own_cache / "speeds").iterdir()
-    path.write_text('{"compile_seconds": 1')
-    again = speed.speed(CONFIG, 1, 1)
-    assert json.loads(path.read_text())["run_step_seconds"] == again.run_step_seconds
+    path.write_text('{"1": {"compile_seconds": 1')
+    again = speed.speeds(CONFIG, [1], 1)
+    assert json.loads(path.read_text())["1"]["run_step_seconds"] == again[1].run_step_seconds
     assert again != found
 
 
-def test_another_program_is_measured_on_its_own(own_cache):
-    for config, width in [(CONFIG, 1), (override(CONFIG, {"latent_size": 3}), 1), (CONFIG, 2)]:
-        speed.speed(config, width, 1)
-    assert len(list((own_cache / "speeds").iterdir())) == 3
+def test_another_program_is_measured_on_its_own(own_cache, monkeypatch):
+    tried = steps(monkeypatch, w1=1.0)
+    for config in (CONFIG, override(CONFIG, {"latent_size": 3})):
+        speed.speeds(config, [1], 1)
+    assert tried == [1, 1]
+    assert len(list((own_cache / "speeds").iterdir())) == 2
 
 
 def test_cores_are_shared_out_evenly(monkeypatch):

@@ -29,6 +29,15 @@ def max_log_likelihood(eigenvalues_D: np.ndarray, latent_size: int) -> float:
     return float(-0.5 * (log_det + len(eigenvalues_D) * (math.log(2 * math.pi) + 1)))
 
 
+def worth(eigenvalues_D: np.ndarray, variance: float) -> np.ndarray:
+    """Returns what the use of each principal axis adds to the mean log p(x) at a fixed σ², nats, shape D.
+
+    ½ (λ/σ² - 1 - ln(λ/σ²)) for λ > σ², else 0.
+    """
+    ratios = np.maximum(eigenvalues_D / variance, 1.0)
+    return 0.5 * (ratios - 1 - np.log(ratios))
+
+
 def active_dimensions(eigenvalues_D: np.ndarray, latent_size: int, variance: float) -> int:
     """Returns how many of `latent_size` dimensions are used at the maximum of a fixed σ² = `variance`.
 

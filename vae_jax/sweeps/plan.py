@@ -21,7 +21,7 @@ class Planned:
     Attributes:
       state: 'new', 'started' (goes on from its checkpoint), 'damaged', or how it ended before.
       damaged: the file that is not as it was written, if any.
-      flops: of its whole training.
+      flops, steps: of its whole training.
     """
 
     config: ConfigDict
@@ -30,6 +30,7 @@ class Planned:
     damaged: pathlib.Path | None
     cost: Cost
     flops: float
+    steps: int
 
     @property
     def over(self) -> bool:
@@ -59,8 +60,9 @@ def _planned(config: ConfigDict, workdir: pathlib.Path) -> Planned:
     source = data.source(config.dataset)
     run = runs.find(workdir, config, source.sha256)
     price = cost(task, source.image_shape)
-    images = source.sizes[0] // config.batch_size * config.batch_size * budget(config)
-    return Planned(config, run, *_state(run), price, images * price.flops_per_image)
+    steps = source.sizes[0] // config.batch_size * budget(config)
+    flops = steps * config.batch_size * price.flops_per_image
+    return Planned(config, run, *_state(run), price, flops, steps)
 
 
 def _state(run: runs.Run) -> tuple[str, pathlib.Path | None]:

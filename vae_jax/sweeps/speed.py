@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from vae_jax.paths import cache_dir, write_whole
 from vae_jax.sweeps.cores import as_text, cores, environments, from_text, most, pin, shares
 
 TRIAL_SECONDS = 0.5  # of one trial, roughly
+WORTHWHILE = 0.95  # a wider population is no faster unless it takes less than so much of the time
 NO_PROGRAM = (
     *("seed", "learning_rate", "beta", "kl_warmup_epochs", "num_epochs", "stop_epoch"),
     "early_stopping_patience",
@@ -41,36 +43,73 @@ class Speed:
     run_step_seconds: float
 
 
-def speed(config: ConfigDict, width: int, processes: int) -> Speed:
-    """Returns the speed of `processes` at once, each training `width` runs like `config` together.
+def speeds(config: ConfigDict, widths: Sequence[int], processes: int) -> dict[int, Speed]:
+    """Returns the speed of `processes` at once, each training so many runs like `config` together.
 
-    Measured by a few steps the first time, which takes some seconds; then from the cache.
+    Measured by a few steps the first time, which takes some seconds for each width; then from the
+    cache.
+
+    Args:
+      widths: in rising order. Those after one that is no faster than the one before are left out.
     """
     here = min(processes, most())
-    found = _known(config, width, here)
-    if found is None:
-        found = trial(config, width) if here == 1 else _trials_at_once(config, width, here)
-        _keep(config, width, here, found)
+    found = _known(config, here)
+    if not set(_worth(found, widths)) <= found.keys():
+        found |= trials(config, widths) if here == 1 else _trials_at_once(config, widths, here)
+        _keep(config, here, found)
     # Machines of a cluster are taken to be like this one.
-    return dataclasses.replace(found, run_step_seconds=found.run_step_seconds * here / processes)
+    share = here / processes
+    return {
+        width: dataclasses.replace(found[width], run_step_seconds=found[width].run_step_seconds * share)
+        for width in _worth(found, widths)
+        if width in found
+    }
 
 
 def learn(config: ConfigDict, width: int, processes: int, run_step_seconds: float) -> None:
     """Puts what real training took in the place of what the trial took; a busy machine misleads."""
-    if (known := _known(config, width, processes)) is not None:
-        _keep(config, width, processes, dataclasses.replace(known, run_step_seconds=run_step_seconds))
+    known = _known(config, processes)
+    if width in known:
+        seen = dataclasses.replace(known[width], run_step_seconds=run_step_seconds)
+        _keep(config, processes, known | {width: seen})
 
 
-def _known(config: ConfigDict, width: int, processes: int) -> Speed | None:
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return Speed(**json.loads(_path(config, width, processes).read_text()))
-    return None
+def _worth(found: Mapping[int, Speed], widths: Sequence[int]) -> list[int]:
+    """Returns the widths up to the first that is no faster than the one before it."""
+    for index, (narrow, wide) in enumerate(itertools.pairwise(widths), 2):
+        known = {narrow, wide} <= found.keys()
+        if known and found[wide].run_step_seconds > WORTHWHILE * found[narrow].run_step_seconds:
+            return list(widths[:index])
+    return list(widths)
 
 
-def _keep(config: ConfigDict, width: int, processes: int, found: Speed) -> None:
-    path = _path(config, width, processes)
+def _known(config: ConfigDict, processes: int) -> dict[int, Speed]:
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        return _from_text(_path(config, processes).read_text())
+    return {}
+
+
+def _keep(config: ConfigDict, processes: int, found: Mapping[int, Speed]) -> None:
+    path = _path(config, processes)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(dataclasses.asdict(found)))
+    write_whole(path, _as_text(found))
+
+
+def _as_text(found: Mapping[int, Speed]) -> str:
+    return json.dumps({width: dataclasses.asdict(speed) for width, speed in found.items()})
+
+
+def _from_text(text: str) -> dict[int, Speed]:
+    return {int(width): Speed(**fields) for width, fields in json.loads(text).items()}
+
+
+def trials(config: ConfigDict, widths: Sequence[int]) -> dict[int, Speed]:
+    """Measures one width after the other in this process, until one is no faster."""
+    found: dict[int, Speed] = {}
+    for width in widths:
+        if width in _worth(found, widths):
+            found[width] = trial(config, width)
+    return found
 
 
 def trial(config: ConfigDict, width: int) -> Speed:
@@ -90,9 +129,9 @@ def trial(config: ConfigDict, width: int) -> Speed:
     return Speed(max(seconds[0] - usual, 0.0), usual / steps / width)
 
 
-def _trials_at_once(config: ConfigDict, width: int, processes: int) -> Speed:
+def _trials_at_once(config: ConfigDict, widths: Sequence[int], processes: int) -> dict[int, Speed]:
     """Measures in so many processes at the same time, each on cores of its own."""
-    command = [sys.executable, "-c", "from vae_jax.sweeps.speed import main; main()", str(width)]
+    command = [sys.executable, "-c", "from vae_jax.sweeps.speed import main; main()", as_text(widths)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     running = [
         subprocess.Popen([*command, as_text(own)], env=os.environ | environment, **pipes)
@@ -104,9 +143,18 @@ def _trials_at_once(config: ConfigDict, width: int, processes: int) -> Speed:
     told = [process.stdout.read() for process in running]
     if any(process.wait() for process in running):
         raise UsageError("a process that measures the speed of training ended with an error")
-    found = [Speed(**json.loads(text)) for text in told]
-    slowest = max(one.run_step_seconds for one in found)
-    return Speed(max(one.compile_seconds for one in found), slowest / processes)
+    found = [_from_text(text) for text in told]
+    return {
+        width: _slowest([one[width] for one in found if width in one], processes)
+        for width in widths
+        if any(width in one for one in found)
+    }
+
+
+def _slowest(found: Sequence[Speed], processes: int) -> Speed:
+    """Returns the speed of processes that end when the slowest does."""
+    step = max(one.run_step_seconds for one in found) / processes
+    return Speed(max(one.compile_seconds for one in found), step)
 
 
 def _epoch_seconds_at_least(task: Any, source: data.Source, width: int) -> float:
@@ -120,15 +168,15 @@ def _noise(source: data.Source, train: int, valid: int) -> fit.Images:
     return fit.Images(jnp.asarray(pixels), jnp.asarray(pixels[:valid] > 0, jnp.float32))
 
 
-def _path(config: ConfigDict, width: int, processes: int) -> pathlib.Path:
+def _path(config: ConfigDict, processes: int) -> pathlib.Path:
     fields: Mapping[str, Any] = {n: v for n, v in config.to_dict().items() if n not in NO_PROGRAM}
     machine = [jax.devices()[0].device_kind, len(cores()), jax.__version__]
-    key = hash_text(json.dumps([fields, machine, width, processes], sort_keys=True))[:16]
+    key = hash_text(json.dumps([fields, machine, processes], sort_keys=True))[:16]
     return cache_dir() / "speeds" / f"{key}.json"
 
 
 def main() -> None:
-    """Measures in a process of its own: arguments width and cores, the config on stdin."""
+    """Measures in a process of its own: arguments widths and cores, the config on stdin."""
     pin(from_text(sys.argv[2]))
     config, _ = read_json(sys.stdin.read())
-    print(json.dumps(dataclasses.asdict(trial(config, int(sys.argv[1])))))
+    print(_as_text(trials(config, from_text(sys.argv[1]))))
