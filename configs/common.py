@@ -7,8 +7,7 @@ from vae_jax.errors import UsageError, lookup
 from vae_jax.sweeps.space import choice, log_uniform
 
 # Passes over the data: a few thousand steps each, in which the studies' models get most of the way.
-NUM_EPOCHS = {"digits": 200, "mnist": 20, "fashion_mnist": 20, "trees": 100}
-LEARNING_RATES = {"digits": 3e-3}  # of the small sets; 1e-3 for the others
+NUM_EPOCHS = {"digits": 200, "mnist": 10, "fashion_mnist": 10, "trees": 40}
 
 
 def base(dataset: str = "digits") -> ConfigDict:
@@ -54,7 +53,7 @@ def base(dataset: str = "digits") -> ConfigDict:
             "num_epochs": NUM_EPOCHS[dataset],
             "stop_epoch": 0,
             "early_stopping_patience": 0,
-            "learning_rate": LEARNING_RATES.get(dataset, 1e-3),
+            "learning_rate": 3e-3,
             "schedule": "cosine",
             "optimizer": {
                 **{"name": "adam", "b1": 0.9, "b2": 0.999, "eps": 1e-8},
@@ -75,6 +74,7 @@ def use_convolutions(config: ConfigDict) -> None:
 def smoke(config: ConfigDict) -> ConfigDict:
     """Shrinks any config to seconds: the same parts and sizes, hardly any training."""
     config.num_epochs = 2
+    config.stop_epoch = min(config.stop_epoch, 1)
     config.kl_warmup_epochs = min(config.kl_warmup_epochs, 1)
     config.evaluation.iwae_samples = 2
     return config

@@ -46,7 +46,7 @@ def timed(configs: Sequence[ConfigDict]) -> list[ConfigDict]:
 
 
 def _few(epochs: int) -> int:
-    return min(epochs, max(4, round(TIMED_SHARE * epochs)))
+    return min(epochs - 1, max(4, round(TIMED_SHARE * epochs)))
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:

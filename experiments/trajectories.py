@@ -6,9 +6,9 @@ is right; at the origin the code says nothing. Beside it the KL and the part of 
 information, I(x; z), the rest being the distance of q(z) from the prior. A VAE is set beside one
 whose KL weighs so much that its posterior collapses.
 
-Every moment is a run of its own: with a constant rate and one seed, a shorter training is the
-beginning of a longer one. (A run keeps its best parameters on validation: those of its last epoch
-while it gets better.)
+Every moment is a run of its own, which `stop_epoch` ends: what is trained up to then does not depend
+on it, so that a shorter training is the beginning of a longer one of the same seed. (A run keeps its
+best parameters on validation: those of its last epoch while it gets better.)
 
 Claims, after the longest training:
 - the encoder, which lagged behind the model at first, has caught up: the distance of their means
@@ -28,11 +28,11 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from configs import common
 from configs.common import sweep_seed
 from experiments import study
 from experiments.study import Claim, Report, families
 from vae_jax import launch
+from vae_jax.budgets import budget
 from vae_jax.config import override
 from vae_jax.evaluate.codes import posterior
 from vae_jax.evaluate.information import mutual_information
@@ -57,23 +57,21 @@ class Moment(NamedTuple):
 
 
 def configs(dataset: str) -> list[ConfigDict]:
-    """Weights of the KL term x lengths of training x seeds, at a constant learning rate."""
-    changes = {"latent_size": 1, "schedule": "constant"}
-    base = override(families(dataset)["VAE"], changes)
-    epochs = np.geomspace(1, common.NUM_EPOCHS[dataset] // 2, MOMENTS).round().astype(int)
-    lengths = [{"num_epochs": int(number)} for number in epochs]
+    """Weights of the KL term x lengths of training x seeds."""
+    base = override(families(dataset)["VAE"], {"latent_size": 1})
+    epochs = np.geomspace(1, base.num_epochs, MOMENTS).round().astype(int)
+    lengths = [{"stop_epoch": int(number) % base.num_epochs} for number in epochs]  # 0 for all
     return expand(base, [[{"beta": beta} for beta in BETAS], lengths, sweep_seed()])
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:
     """The figure's dots are of the first seed."""
-    of_beta = {beta: group(own, ["num_epochs"]) for (beta,), own in group(rows, ["beta"]).items()}
+    epochs = sorted({budget(row.fields) for row in rows})
     moments = {
-        beta: [[_moment(row) for row in own] for own in of_length.values()]
-        for beta, of_length in of_beta.items()
+        beta: [[_moment(row) for row in own if budget(row.fields) == length] for length in epochs]
+        for (beta,), own in group(rows, ["beta"]).items()
     }
     models = {f"β = {beta:g}": _trajectory(seeds) for beta, seeds in moments.items()}
-    epochs = [length for (length,) in of_beta[BETAS[0]]]
     labels = launch.load(rows[0].run).dataset.test.labels[:IMAGES]
     figure = trajectories(epochs, models, labels, dataset)
     return Report({"trajectories": figure}, _claims(*moments.values()))
