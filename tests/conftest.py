@@ -14,6 +14,16 @@ ORIGINALS = REPOSITORY.parent / "shared" / "data" / "tfds_downloads"
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+def pytest_configure(config):
+    """Fast tests compile without the slowest passes, here and in processes started from here.
+
+    Compiling is most of their time. The slow ones run what users run.
+    """
+    if config.getoption("markexpr") == "not slow":
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """Data and compiled programs of this session of tests, away from the user's own.
@@ -29,20 +39,16 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def quick_programs(cache):
-    """Compiles without the slowest passes, here and in processes started from here.
-
-    For tests of commands, files and schedules: compiling is most of their time. What was compiled
-    otherwise is forgotten, because another program of the same function has other last digits.
-    """
-    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    _compile_anew(without_optimizations=True)
-    yield
-    del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
+def optimized_programs(cache):
+    """Programs as users have them, for tests that compute for longer than they compile."""
+    quick = jax.config.jax_disable_most_optimizations
     _compile_anew(without_optimizations=False)
+    yield
+    _compile_anew(without_optimizations=quick)
 
 
 def _compile_anew(without_optimizations):
+    """Forgets what was compiled otherwise: another program of the same function has other last digits."""
     jax.config.update("jax_disable_most_optimizations", without_optimizations)
     jax.clear_caches()
 

@@ -12,8 +12,6 @@ from vae_jax.attempt import Attempt, run_of
 from vae_jax.config import override, run_id, run_ids
 from vae_jax.finish import share
 
-pytestmark = pytest.mark.usefixtures("quick_programs")
-
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 7, "evaluation.iwae_samples": 2}
 CONFIG = override(vae.get_config(), SMALL | {"kl_warmup_epochs": 4})
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from flax import linen as nn
 
 from configs import ae, vae
@@ -13,8 +12,6 @@ from vae_jax import evaluate, likelihoods, nets, objectives
 from vae_jax.config import override
 from vae_jax.launch import launch
 from vae_jax.nets.mlp import MLPEncoder
-
-pytestmark = pytest.mark.usefixtures("quick_programs")
 
 
 class Laplace(NamedTuple):

@@ -11,8 +11,6 @@ from vae_jax.build import task
 from vae_jax.config import override
 from vae_jax.errors import UsageError
 
-pytestmark = pytest.mark.usefixtures("quick_programs")
-
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 5, "evaluation.iwae_samples": 2}
 CONFIG = override(vae.get_config(), SMALL)
 PLAIN = {"test/mse", "test/active_units", "test/knn_accuracy"}  # with no likelihood trained

@@ -13,8 +13,6 @@ from vae_jax.attempt import Attempt
 from vae_jax.config import override
 from vae_jax.launch import launch_together
 
-pytestmark = pytest.mark.usefixtures("quick_programs")
-
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 4, "evaluation.iwae_samples": 2}
 CONFIGS = [override(vae.get_config(), SMALL | {"seed": seed}) for seed in range(5)]
 CONFIGS += [

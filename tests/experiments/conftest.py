@@ -18,8 +18,3 @@ def shared_programs(cache):
     yield
     for name, value in before.items():
         jax.config.update(name, value)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick(quick_programs):
-    """All of these tests are about commands and files."""

@@ -23,7 +23,7 @@ from vae_jax.figures import style
 
 @pytest.fixture
 def few_runs(monkeypatch):
-    """The studies as they are, with fewer sizes, widths, seeds and draws: 38 runs."""
+    """The studies as they are, with fewer sizes, widths, seeds and draws: 42 runs."""
     monkeypatch.setattr(watch, "LINE_SECONDS", math.inf)  # on a slow machine it would print some
     fewer = {
         "sweep_seed": [{"seed": 0}, {"seed": 1}],
@@ -50,8 +50,8 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     claims = table(output / "claims.csv")
     assert err == ""
     assert f"6 runs in {tmp_path}: 6 completed" in out  # those whose seconds are compared, then the others
-    assert f"32 runs in {tmp_path}: 32 completed" in out
-    assert len(runs.all_runs(tmp_path)) == 38
+    assert f"36 runs in {tmp_path}: 36 completed" in out
+    assert len(runs.all_runs(tmp_path)) == 42
     assert out.splitlines()[-1].startswith(f"wrote {tmp_path / 'report.html'}")
     # Hardly trained models need not show anything: the code says what the verdicts say.
     assert code == (0 if {claim["verdict"] for claim in claims} <= {"reproduced", "inconclusive"} else 1)
@@ -72,7 +72,7 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     # Some studies alone use the same runs, draw the same, and leave the claims of the others alone.
     capsys.readouterr()
     reproduce.main(["latent_map", "bottleneck_width", "gaussian", *argv])
-    assert f"4 runs in {tmp_path}: 4 completed" in capsys.readouterr().out
+    assert f"10 runs in {tmp_path}: 10 completed" in capsys.readouterr().out
     kept = {path for path in before if path.name not in ("claims.csv", "report.html")}
     again = snapshot(tmp_path)
     assert {path: again[path][1] for path in kept} == {path: before[path][1] for path in kept}

@@ -14,8 +14,6 @@ from vae_jax.runs import all_runs
 from vae_jax.sweeps import Place, execute, executor, population, processes
 from vae_jax.sweeps.population import Population
 
-pytestmark = pytest.mark.usefixtures("quick_programs")
-
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 3, "evaluation.iwae_samples": 2}
 BASE = override(vae.get_config(), SMALL)
 CONFIGS = [override(BASE, {"seed": seed}) for seed in range(4)]

@@ -9,8 +9,6 @@ from vae_jax.errors import UsageError
 from vae_jax.sweeps import population
 from vae_jax.sweeps.population import Population
 
-pytestmark = pytest.mark.usefixtures("quick_programs")
-
 BASE = override(vae.get_config(), {"latent_size": 2, "bottleneck_width": 4, "encoder.hidden_sizes": (9, 8)})
 CONFIGS = (BASE, override(BASE, {"seed": 1, "learning_rate": 0.1, "latent_size": 1}))
 SOME = Population(CONFIGS, (2, 4), 2)
