@@ -11,8 +11,8 @@ Claims, at widths fixed beforehand, 8 to 64 and 64 to 512, eight times each:
 - there are enough: the second lowers the log of the error by at most three quarters as much;
 - and are paid for: the second step at least doubles the time of an epoch.
 
-    python -m experiments.bottleneck_width --workdir=results                   about 1.5 minutes
-    python -m experiments.bottleneck_width --dataset=mnist --workdir=results   about 7 minutes
+    python -m experiments.bottleneck_width --workdir=results
+    python -m experiments.bottleneck_width --dataset=mnist --workdir=results
 """
 
 import sys

@@ -12,7 +12,7 @@ Claims, for each model:
   classes, is higher than 95% of those with the classes shuffled.
 
     python -m experiments.latent_map --workdir=results                   about 30 seconds
-    python -m experiments.latent_map --dataset=mnist --workdir=results   about 3 minutes
+    python -m experiments.latent_map --dataset=mnist --workdir=results
 """
 
 import sys

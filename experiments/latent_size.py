@@ -10,8 +10,8 @@ Claims, each the worst case over latent sizes, seed by seed:
 - each doubling of the code lowers its error;
 - more dimensions never hurt the VAE's bound on log p(x) (Kingma & Welling 2014, Fig. 2).
 
-    python -m experiments.latent_size --workdir=results                   about 2 minutes
-    python -m experiments.latent_size --dataset=mnist --workdir=results   about 11 minutes
+    python -m experiments.latent_size --workdir=results
+    python -m experiments.latent_size --dataset=mnist --workdir=results
 """
 
 import sys

@@ -7,12 +7,16 @@ runs that it needs beside those, each of which trains alone, before all others.
 
 import argparse
 import csv
+import importlib
 import io
 import itertools
 import math
+import multiprocessing
 import pathlib
+import signal
 import types
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 from matplotlib.figure import Figure
@@ -22,6 +26,7 @@ from configs import ae, common, vae
 from experiments import cli
 from experiments.sweep import execute, print_plan
 from vae_jax import figures, sweeps
+from vae_jax.compilation import enable_cache
 from vae_jax.config import differing, flatten
 from vae_jax.data import SOURCES
 from vae_jax.errors import UsageError, lookup
@@ -29,6 +34,7 @@ from vae_jax.paths import make_dir, write_whole
 from vae_jax.results import Row, read, select
 from vae_jax.runs import Run
 from vae_jax.statistics import Estimate
+from vae_jax.sweeps.cores import most
 
 
 class Claim(NamedTuple):
@@ -71,6 +77,7 @@ class Report(NamedTuple):
 class Study(Protocol):
     """The module of a study."""
 
+    __name__: str
     __file__: str
     __doc__: str
     configs: Callable[[str], list[ConfigDict]]
@@ -122,10 +129,8 @@ def main(
             "no figures: some runs did not complete; the same command tries the failed ones again", 1
         )
     output = make_dir(workdir / "figures" / _folder(arguments))
-    claims = {}
-    for name, study in chosen.items():
-        rows = [row(entry.run) for entry in sweeps.plan(needed[name] + timed[name], workdir)]
-        claims[name] = _draw(study, arguments.dataset, rows, output)
+    rows = {name: _rows(needed[name] + timed[name], workdir) for name in chosen}
+    claims = _draw_all(chosen, arguments.dataset, rows, output)
     print_claims(claims)
     print(f"wrote {_write_claims(output, claims)}")
     at_end(arguments)
@@ -186,12 +191,42 @@ def _configs(study: Study, arguments: argparse.Namespace) -> list[ConfigDict]:
     return [cli.apply_overrides(config, arguments.overrides) for config in shrunk]
 
 
+def _rows(configs: Sequence[ConfigDict], workdir: pathlib.Path) -> list[Row]:
+    return [row(entry.run) for entry in sweeps.plan(configs, workdir)]
+
+
 def row(run: Run) -> Row:
     """Returns a finished run as a row; raises UsageError if it is not finished."""
     found = read(run)
     if found is None:
         raise UsageError(f"run '{run.path}' is not finished")
     return found
+
+
+def _draw_all(
+    studies: Mapping[str, Study], dataset: str, rows: Mapping[str, Sequence[Row]], output: pathlib.Path
+) -> dict[str, Sequence[Claim]]:
+    """Draws studies, as many at the same time as there are cores, and returns their claims."""
+    processes = min(most(), len(studies))
+    if processes == 1:
+        return {name: _draw(study, dataset, rows[name], output) for name, study in studies.items()}
+    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
+    with ProcessPoolExecutor(processes, context, initializer=_begin_drawing) as pool:
+        drawn = {
+            name: pool.submit(_draw_module, study.__name__, dataset, rows[name], output)
+            for name, study in studies.items()
+        }
+        return {name: future.result() for name, future in drawn.items()}
+
+
+def _begin_drawing() -> None:
+    """In a process that draws: a Ctrl-C is for the one that it works for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    enable_cache()
+
+
+def _draw_module(name: str, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:
+    return _draw(importlib.import_module(name), dataset, rows, output)
 
 
 def _draw(study: Study, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:

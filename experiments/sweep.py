@@ -199,7 +199,7 @@ def print_schedule(schedule: sweeps.Schedule) -> None:
         latent_size, width = population.sizes
         runs = f"{len(population.configs)} runs, {population.width} at a time"
         print(f"population {population.id}: {runs}, at latent_size={latent_size} bottleneck_width={width}")
-    estimate = "too short to measure" if math.isnan(schedule.seconds) else f"{schedule.seconds:.0f} s"
+    estimate = "not estimated" if math.isnan(schedule.seconds) else f"{schedule.seconds:.0f} s"
     print(
         f"{len(schedule.populations)} populations, {schedule.programs} programs to compile, "
         f"{schedule.processes} at the same time; training {estimate}, {schedule.memory / 1e6:.0f} MB"

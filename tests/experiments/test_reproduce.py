@@ -24,6 +24,7 @@ from vae_jax.figures import style
 @pytest.fixture
 def few_runs(monkeypatch):
     """The studies as they are, with fewer sizes, widths, seeds and draws: 42 runs."""
+    monkeypatch.setattr(study, "most", lambda: 1)  # another process would not see what is changed here
     monkeypatch.setattr(watch, "LINE_SECONDS", math.inf)  # on a slow machine it would print some
     fewer = {
         "sweep_seed": [{"seed": 0}, {"seed": 1}],
@@ -124,3 +125,21 @@ def test_study_has_five_seeds_of_everything(name):
                 field["seed"]
             )
         assert {frozenset(seeds) for seeds in kinds.values()} <= {frozenset(range(5))}
+
+
+@pytest.mark.slow
+def test_several_processes_draw_what_one_does(tmp_path, monkeypatch):
+    argv = ["gaussian", "architecture", "--smoke", f"--workdir={tmp_path}"]
+    drawn = {}
+    for processes in (2, 1):
+        monkeypatch.setattr(study, "most", lambda count=processes: count)
+        assert reproduce.main(argv) == 0
+        drawn[processes] = {path.name: path.read_bytes() for path in tmp_path.glob("figures/*/*")}
+    assert drawn[1].keys() == {
+        "gaussian.png",
+        "gaussian.pdf",
+        "architecture.png",
+        "architecture.pdf",
+        "claims.csv",
+    }
+    assert drawn[1] == drawn[2]

@@ -10,7 +10,7 @@ from vae_jax.launch import Outcome
 from vae_jax.sweeps import population, scheduling
 from vae_jax.sweeps.speed import Speed
 
-LONG = override(vae.get_config("mnist"), {"bottleneck_width": 500})
+LONG = override(vae.get_config("mnist"), {"bottleneck_width": 500, "num_epochs": 20})
 
 
 def plan(workdir, config, *named):
@@ -162,6 +162,7 @@ def test_populations_that_were_left_stay_and_only_the_rest_is_planned(tmp_path):
     elsewhere.write(tmp_path)
     found = scheduling.schedule(planned, tmp_path)
     assert found.populations[0].id == left.id
+    assert math.isnan(found.seconds)  # nobody knows how far that population is
     assert ids(found) == sorted(entry.run.id for entry in planned)
 
 

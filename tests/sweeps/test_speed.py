@@ -1,10 +1,10 @@
-import io
 import json
 
 import pytest
 
 from configs import ae
 from vae_jax.config import override
+from vae_jax.errors import UsageError
 from vae_jax.sweeps import cores, speed
 
 CONFIG = override(ae.get_config("linear"), {"latent_size": 2})  # the least to compile
@@ -59,16 +59,30 @@ def test_wider_ones_are_tried_when_they_are_asked_for(own_cache, monkeypatch):
     assert tried == [1, 8, 1, 8, 32]
 
 
+def test_several_processes_try_several_widths_at_once(own_cache, monkeypatch):
+    rounds = []
+
+    def together(config, widths):
+        rounds.append(widths)
+        return [speed.Speed(10.0 * width, 1.0 / width) for width in widths]
+
+    monkeypatch.setattr(speed, "_together", together)
+    found = speed.speeds(CONFIG, [1, 8, 32], 2)
+    assert rounds == [[1, 8], [32, 32]]
+    assert found[8] == speed.Speed(80.0, 1 / 8 / 2)  # two of them have half a step each in that time
+
+
 def test_several_processes_are_as_fast_as_the_slowest(own_cache, monkeypatch):
-    texts = iter(['{"1": {"compile_seconds": 2, "run_step_seconds": 0.5}}',
-                  '{"1": {"compile_seconds": 1, "run_step_seconds": 0.75}}'])  # fmt: skip
+    told = [speed.Speed(2.0, 0.5), speed.Speed(1.0, 0.75)]
+    monkeypatch.setattr(speed, "_together", lambda config, widths: told)
+    assert speed.speeds(CONFIG, [1], 2) == {1: speed.Speed(2.0, 0.375)}
 
-    class Process:
-        def __init__(self, *args, **options):
-            self.stdin, self.stdout, self.wait = io.StringIO(), io.StringIO(next(texts)), lambda: 0
 
-    monkeypatch.setattr(speed.subprocess, "Popen", Process)
-    assert speed._trials_at_once(CONFIG, [1, 8], 2) == {1: speed.Speed(2, 0.375)}
+def test_process_that_cannot_measure_is_an_error(own_cache, monkeypatch):
+    broken = override(CONFIG, {"latent_size": 3})
+    monkeypatch.setattr(speed, "resolved_json", lambda config, fingerprint: "[]")
+    with pytest.raises(UsageError, match="measures the speed of training ended with an error"):
+        speed.speeds(broken, [1], 2)
 
 
 def test_damaged_measurement_is_made_anew(own_cache):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from vae_jax.figures.style import COLORS, PAGE, style, subplots
+from vae_jax.figures.style import COLORS, PAGE, cost_axis, style, subplots
 from vae_jax.statistics import Estimate
 
 LINES = {"train": "-", "valid": "--"}
@@ -27,10 +27,11 @@ def learning_curves(
         for axes, (size, curves) in zip(panels, elbos.items(), strict=True):
             for index, (name, line) in enumerate(LINES.items()):
                 _band(axes, seen, curves[name], line, COLORS[1 + index], name)
-            axes.set(xscale="log", title=f"{size} dimensions")
+            axes.set_title(f"{size} dimensions")
+            cost_axis(axes, most=2)  # the panels are narrow
             axes.label_outer()
         panels[0].set_ylabel("ELBO, nats per image")
-        panels[0].legend(loc="lower right")
+        panels[0].legend(loc="upper left")
         figure.supxlabel(f"training images of {title} seen", fontsize=8)
     return figure
 

@@ -91,11 +91,12 @@ def log_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def cost_axis(axes: Axes, unit: str = "") -> None:
-    """Makes x logarithmic with a few round numbers, as 2 k, 10 k or 5 ms."""
+def cost_axis(axes: Axes, unit: str = "", most: int = 3) -> None:
+    """Makes x logarithmic with a few round numbers, at `most` in a decade, as 2 k, 10 k or 5 ms."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    steps = (1, 2, 5) if high / low < 30 else (1, 3) if high / low < 300 else (1,)
+    fitting = 3 if high / low < 30 else 2 if high / low < 300 else 1
+    steps = {1: (1,), 2: (1, 3), 3: (1, 2, 5)}[min(fitting, most)]
     axes.xaxis.set_major_locator(LogLocator(subs=steps))
     axes.xaxis.set_major_formatter(EngFormatter(unit))
     axes.xaxis.set_minor_locator(NullLocator())

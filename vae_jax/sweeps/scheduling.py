@@ -49,7 +49,7 @@ class Schedule:
       populations: in the order in which they begin.
       processes: how many populations train at the same time.
       programs: how many different programs there are to compile.
-      seconds: estimate of the training; NaN where nothing was measured.
+      seconds: estimate of the training; NaN where nothing was measured, or an earlier launch has begun.
       memory: bytes that the populations in flight keep at least.
     """
 
@@ -85,7 +85,8 @@ def schedule(
     populations = (*(population for population, _ in kept), *(bucket.population() for bucket in new))
     programs = {(population.task, population.width) for population in populations}
     sizes = sorted((memory(p.configs[0], p.sizes, p.width) for p in populations), reverse=True)
-    return Schedule(populations, processes, len(programs), seconds, sum(sizes[:processes]))
+    estimate = math.nan if kept else seconds
+    return Schedule(populations, processes, len(programs), estimate, sum(sizes[:processes]))
 
 
 def settle(

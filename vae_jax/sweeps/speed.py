@@ -6,10 +6,11 @@ import itertools
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -112,8 +113,12 @@ def trials(config: ConfigDict, widths: Sequence[int]) -> dict[int, Speed]:
     return found
 
 
-def trial(config: ConfigDict, width: int) -> Speed:
-    """Measures in this process: an epoch over a part of the data, three times after the compilation."""
+def trial(config: ConfigDict, width: int, wait: Callable[[], object] = lambda: None) -> Speed:
+    """Measures in this process: epochs over a part of the data, for about a second.
+
+    Args:
+      wait: called between the compilation and the measurement.
+    """
     task, source = build.task(config), data.source(config.dataset)
     share = min(1.0, TRIAL_SECONDS / _epoch_seconds_at_least(task, source, width))
     steps = max(3, int(share * (source.sizes[0] // task.batch_size)))
@@ -121,34 +126,50 @@ def trial(config: ConfigDict, width: int) -> Speed:
     limits = fit.Limits(*(jnp.int32(number) for number in (10**6, 0, 0)))
     member = fit.Member(build.hyper(config), limits, fit.start(task, 0, images))
     members, seconds = fit.repeat(member, width), []
-    for _ in range(4):
+
+    def epoch() -> float:
+        nonlocal members
         began = time.perf_counter()
         members, *_ = jax.block_until_ready(fit.advance(task, images, members))
-        seconds.append(time.perf_counter() - began)
-    usual = min(seconds[1:])  # other work on the machine only ever adds
-    return Speed(max(seconds[0] - usual, 0.0), usual / steps / width)
+        return time.perf_counter() - began
+
+    first, _ = epoch(), wait()
+    while len(seconds) < 3 or sum(seconds) < 2 * TRIAL_SECONDS:
+        seconds.append(epoch())
+    usual = statistics.median(seconds)
+    return Speed(max(first - usual, 0.0), usual / steps / width)
 
 
 def _trials_at_once(config: ConfigDict, widths: Sequence[int], processes: int) -> dict[int, Speed]:
-    """Measures in so many processes at the same time, each on cores of its own."""
-    command = [sys.executable, "-c", "from vae_jax.sweeps.speed import main; main()", as_text(widths)]
+    """Measures in so many processes at the same time, several widths at once, until one is no faster."""
+    found: dict[int, Speed] = {}
+    for first in range(0, len(widths), processes):
+        if widths[first] in _worth(found, widths):
+            some = widths[first : first + processes]
+            given = [some[i % len(some)] for i in range(processes)]
+            told = list(zip(given, _together(config, given), strict=True))
+            found |= {w: _slowest([speed for width, speed in told if width == w], processes) for w in some}
+    return found
+
+
+def _together(config: ConfigDict, widths: Sequence[int]) -> list[Speed]:
+    """Measures each width in a process of its own, on cores of its own, all at the same moment."""
+    command = [sys.executable, "-c", "from vae_jax.sweeps.speed import main; main()"]
+    command += [json.dumps(json.loads(resolved_json(config, "")))]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    places = zip(widths, shares(len(widths)), environments(len(widths)), strict=True)
     running = [
-        subprocess.Popen([*command, as_text(own)], env=os.environ | environment, **pipes)
-        for own, environment in zip(shares(processes), environments(processes), strict=True)
+        subprocess.Popen([*command, str(width), as_text(own)], env=os.environ | environment, **pipes)
+        for width, own, environment in places
     ]
     for process in running:
-        process.stdin.write(resolved_json(config, ""))
+        process.stdout.readline()  # it has compiled
+    for process in running:
         process.stdin.close()
     told = [process.stdout.read() for process in running]
     if any(process.wait() for process in running):
         raise UsageError("a process that measures the speed of training ended with an error")
-    found = [_from_text(text) for text in told]
-    return {
-        width: _slowest([one[width] for one in found if width in one], processes)
-        for width in widths
-        if any(width in one for one in found)
-    }
+    return [Speed(**json.loads(text)) for text in told]
 
 
 def _slowest(found: Sequence[Speed], processes: int) -> Speed:
@@ -176,7 +197,15 @@ def _path(config: ConfigDict, processes: int) -> pathlib.Path:
 
 
 def main() -> None:
-    """Measures in a process of its own: arguments widths and cores, the config on stdin."""
-    pin(from_text(sys.argv[2]))
-    config, _ = read_json(sys.stdin.read())
-    print(_as_text(trials(config, from_text(sys.argv[1]))))
+    """Measures in a process of its own: arguments are the config as JSON, a width and cores.
+
+    Says when it has compiled, and measures as soon as its input is closed.
+    """
+    _, text, width, own = sys.argv
+    pin(from_text(own))
+
+    def wait() -> None:
+        print("ready", flush=True)
+        sys.stdin.read()
+
+    print(json.dumps(dataclasses.asdict(trial(read_json(text)[0], int(width), wait))))
