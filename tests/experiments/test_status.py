@@ -17,7 +17,7 @@ SHA = data.source("digits").sha256
 
 def begun(workdir, seed, *losses, **changes):
     """A run with a line of metrics for each loss."""
-    config = override(vae.get_config(), {"seed": seed, **changes})
+    config = override(vae.get_config(), {"seed": seed, "num_epochs": 500, **changes})
     run = runs.find(workdir, config, SHA)
     run.create(resolved_json(config, SHA))
     for epoch, loss in enumerate(losses, 1):

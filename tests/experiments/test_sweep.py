@@ -90,7 +90,7 @@ def test_run_of_a_sweep_is_the_run_of_train(config, workdir, tmp_path):
 
 
 def test_dry_run_lists_every_run_and_its_cost_and_writes_nothing(workdir, capsys, monkeypatch):
-    monkeypatch.setattr(speed, "speed", lambda config, width, processes: speed.Speed(3.0, 1e-4))
+    monkeypatch.setattr(speed, "speeds", lambda *_: {1: speed.Speed(3.0, 1e-4)})
     shipped = f"{REPOSITORY}/configs/vae.py"
     assert sweep.main(arguments(shipped, workdir, "latent_size,seed", "--dry_run")) == 0
     lines = capsys.readouterr().out.splitlines()

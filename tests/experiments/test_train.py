@@ -23,7 +23,9 @@ from tests.experiments.commands import (
 from vae_jax import checkpoints, evaluate, launch, runs
 from vae_jax.config import hash_text
 
-SHIPPED = [VAE, f"{VAE},grey", f"{VAE},conv", AE, f"{AE},conv", LINEAR]
+SHIPPED = [VAE, f"{VAE},grey", AE, LINEAR]
+# Convolutions are slow without the compiler's passes, which only slow tests have.
+SHIPPED += [pytest.param(f"{config},conv", marks=pytest.mark.slow) for config in (VAE, AE)]
 DIVERGING = ["--config.optimizer.name=sgd", "--config.learning_rate=1e30"]
 
 
