@@ -1,7 +1,10 @@
 import ast
 import hashlib
 import io
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -210,3 +213,13 @@ def test_colour_images_are_trained_on_and_drawn(prepared, tmp_path):
     (image,) = EventAccumulator(str(run.path)).Reload().Images("valid/reconstructions")
     with Image.open(io.BytesIO(image.encoded_image_string)) as drawn:
         assert (drawn.size, drawn.mode) == ((8 * 32, 2 * 32), "RGB")
+
+
+@pytest.mark.slow
+def test_two_processes_prepare_it_once(tmp_path):
+    places = {"VAE_JAX_CACHE": str(tmp_path / "cache"), "TFDS_DATA_DIR": str(tmp_path / "tfds")}
+    command = [sys.executable, "-c", "from vae_jax import data; data.load('trees')"]
+    both = [subprocess.Popen(command, env=os.environ | places, stderr=subprocess.PIPE) for _ in range(2)]
+    told = [process.communicate()[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(text.count("preparing") for text in told) == [0, 1]

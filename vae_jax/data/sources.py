@@ -19,7 +19,7 @@ import numpy as np
 
 from vae_jax.data import digits, mnist, trees
 from vae_jax.errors import UsageError, lookup
-from vae_jax.paths import cache_dir, make_dir, write_whole
+from vae_jax.paths import cache_dir, locked, make_dir, write_whole
 
 
 class Split(NamedTuple):
@@ -126,7 +126,9 @@ def load(name: str, manual_dir: pathlib.Path | str | None = None) -> Dataset:
     known = source(name)
     path = cache_dir() / "data" / f"{name}-{known.sha256[:8]}.npz"
     if not path.exists():
-        _prepare(name, path, manual_dir)
+        with locked(make_dir(cache_dir()) / f"{name}.lock"):  # who comes second waits, and finds it done
+            if not path.exists():
+                _prepare(name, path, manual_dir)
     arrays = _read(path)
     if fingerprint(*arrays) != known.sha256:
         raise UsageError(f"'{path}' is damaged (wrong checksum): delete it and run again")

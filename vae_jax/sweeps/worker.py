@@ -1,4 +1,4 @@
-"""A worker: trains one population, in a process of its own, wherever an executor starts it.
+"""A worker: trains populations, in a process of its own, wherever an executor starts it.
 
 It and its launcher share nothing but the work directory: the worker reads the population there,
 and tells each outcome as a line of JSON in a file there; epochs are read from the runs.
@@ -69,7 +69,14 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Works in a process of its own: arguments are an Order as JSON, and cores."""
+    """Works in a process of its own, on the cores of the argument.
+
+    Reads an Order as JSON from each line of its input, and answers with a line when it is done.
+    """
     _end_with_parent()
-    pin(from_text(sys.argv[2]))
-    work(*json.loads(sys.argv[1]))
+    pin(from_text(sys.argv[1]))
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed meanwhile is no answer
+    for line in sys.stdin:
+        work(*json.loads(line))
+        print("done", file=answers, flush=True)
