@@ -34,7 +34,7 @@ WIDTHS = (1, 8, 32)
 WORTH_MEASURING = 60.0  # seconds of a sweep, roughly; its longest group is then measured,
 WORTH_MEASURING_TOO = 200.0  # and every other that is as long as this
 MEMORY_SHARE = 0.8  # of the machine's, for all populations in flight
-START_SECONDS = 4.0  # of a worker process, with its data
+START_SECONDS = 4.0  # of worker processes, with their data
 COMPILE_SECONDS = 4.0  # where nothing is measured
 MORE_PROGRAMS = 1.5  # all programs of a population against that of training: it is evaluated, too
 
@@ -132,10 +132,9 @@ def _seconds_guessed(group: Group) -> float:
 
 def _unmeasured(groups: Sequence[Group], processes: int) -> Strategy:
     """Returns what is likely to be good where a trial would take as long as the runs."""
-    setup = COMPILE_SECONDS + START_SECONDS * (processes > 1)
     steps = [sum(entry.steps for entry in group) for group in groups]
     buckets = [
-        Bucket(group, WIDTHS[-1], setup, _seconds_guessed(group) / count)
+        Bucket(group, WIDTHS[-1], COMPILE_SECONDS, _seconds_guessed(group) / count)
         for group, count in zip(groups, steps, strict=True)
     ]
     return _balanced(buckets, processes)
@@ -158,12 +157,11 @@ def _strategy(groups: Sequence[Group], processes: int, measured_with: int | None
 
 def _best_width(group: Group, measured: Group, speeds: Mapping[int, Speed], processes: int) -> list[Bucket]:
     """Returns how to train a group, by the speeds of the one that is measured."""
-    setup = START_SECONDS * (processes > 1)
     options = []
     for width in sorted(speeds.keys() & _widths(group, processes) or speeds.keys()):
         # Of one process: that all of them together are faster shows when their work is shared out.
         compiling = MORE_PROGRAMS * speeds[width].compile_seconds
-        found = Speed(compiling + setup, speeds[width].run_step_seconds * processes)
+        found = Speed(compiling, speeds[width].run_step_seconds * processes)
         options.append(best_buckets(group, width, found, measured))
     return min(options, key=lambda buckets: sum(bucket.seconds for bucket in buckets))
 
@@ -182,7 +180,7 @@ def _balanced(buckets: Sequence[Bucket], processes: int) -> Strategy:
     while (found := _makespan(chosen, processes)) < seconds:
         seconds, buckets = found, sorted(chosen, key=lambda bucket: -bucket.seconds)
         chosen = [*buckets[0].halves(), *buckets[1:]] if buckets else []
-    return seconds, list(buckets), processes
+    return seconds + START_SECONDS * (processes > 1), list(buckets), processes
 
 
 def _makespan(buckets: Sequence[Bucket], processes: int) -> float:
