@@ -14,13 +14,16 @@ ORIGINALS = REPOSITORY.parent / "shared" / "data" / "tfds_downloads"
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+QUICK = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+
+
 def pytest_configure(config):
     """Fast tests compile without the slowest passes, here and in processes started from here.
 
     Compiling is most of their time. The slow ones run what users run.
     """
     if config.getoption("markexpr") == "not slow":
-        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        os.environ[QUICK] = "1"
         jax.config.update("jax_disable_most_optimizations", True)
 
 
@@ -39,17 +42,18 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def optimized_programs(cache):
-    """Programs as users have them, for tests that compute for longer than they compile."""
-    quick = jax.config.jax_disable_most_optimizations
-    _compile_anew(without_optimizations=False)
-    yield
-    _compile_anew(without_optimizations=quick)
+def quick_programs(cache):
+    """Compiles a slow test as a fast one: for one that has many programs and asks nothing of them.
 
-
-def _compile_anew(without_optimizations):
-    """Forgets what was compiled otherwise: another program of the same function has other last digits."""
-    jax.config.update("jax_disable_most_optimizations", without_optimizations)
+    What was compiled otherwise is forgotten: another program of the same function has other last digits.
+    """
+    before = QUICK in os.environ
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(QUICK, "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        jax.clear_caches()
+        yield
+    jax.config.update("jax_disable_most_optimizations", before)
     jax.clear_caches()
 
 

@@ -20,6 +20,8 @@ from vae_jax import data, runs
 from vae_jax.config import flatten
 from vae_jax.figures import style
 
+pytestmark = pytest.mark.usefixtures("quick_programs")
+
 
 @pytest.fixture
 def few_runs(monkeypatch):
