@@ -37,6 +37,7 @@ def test_folder_that_the_user_chose_through_jax_stays(jax_defaults, tmp_path):
     assert jax.config.jax_compilation_cache_dir == str(tmp_path)
 
 
+@pytest.mark.slow
 def test_second_process_compiles_nothing_whatever_its_numbers(tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
     config = f"--config={REPOSITORY}/configs/ae.py:smoke,linear"

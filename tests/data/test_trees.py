@@ -205,6 +205,7 @@ def test_species_are_told_apart_by_more_than_their_colour(prepared):
     assert accuracy(lambda images: images.mean((1, 2))) < 0.5  # of one colour: little more than chance
 
 
+@pytest.mark.slow
 def test_colour_images_are_trained_on_and_drawn(prepared, tmp_path):
     changes = {"bottleneck_width": 16, "num_epochs": 1}
     run, result = launch.launch(override(vae.get_config("trees,grey,smoke"), changes), tmp_path)

@@ -127,6 +127,7 @@ cli.run(train.main)
 """
 
 
+@pytest.mark.slow
 def test_run_killed_twice_from_outside_goes_on_to_the_same_bits(undisturbed, tmp_path):
     for lines in (2, 5):
         with start("-c", SLOW, *FLAGS, f"--workdir={tmp_path}") as process:

@@ -11,7 +11,9 @@ The splits are consecutive ranges of the prepared arrays, the same for everyone:
 import dataclasses
 import hashlib
 import io
+import os
 import pathlib
+import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -126,7 +128,8 @@ def load(name: str, manual_dir: pathlib.Path | str | None = None) -> Dataset:
     known = source(name)
     path = cache_dir() / "data" / f"{name}-{known.sha256[:8]}.npz"
     if not path.exists():
-        with locked(make_dir(cache_dir()) / f"{name}.lock"):  # who comes second waits, and finds it done
+        # Who comes second waits, and finds it done. Refused data must leave nothing in the cache.
+        with locked(pathlib.Path(tempfile.gettempdir()) / f"vae_jax-{os.getuid()}-{name}.lock"):
             if not path.exists():
                 _prepare(name, path, manual_dir)
     arrays = _read(path)
