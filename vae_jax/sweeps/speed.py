@@ -154,8 +154,12 @@ def _trials_at_once(config: ConfigDict, widths: Sequence[int], processes: int) -
 
 def _together(config: ConfigDict, widths: Sequence[int]) -> list[Speed]:
     """Measures each width in a process of its own, on cores of its own, all at the same moment."""
-    command = [sys.executable, "-c", "from vae_jax.sweeps.speed import main; main()"]
-    command += [json.dumps(json.loads(resolved_json(config, "")))]
+    command = [
+        sys.executable,
+        "-c",
+        "from vae_jax.sweeps.speed import main; main()",
+        resolved_json(config, ""),
+    ]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     places = zip(widths, shares(len(widths)), environments(len(widths)), strict=True)
     running = [
