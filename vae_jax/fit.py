@@ -94,6 +94,7 @@ def ending(progress: Progress) -> Ending:
     return Ending(p.best_params, p.best_loss, p.epoch, p.best_epoch, p.diverged_step)
 
 
+@jax.jit
 def finished(progress: Progress, limits: Limits) -> jax.Array:
     waited = progress.epoch - jnp.maximum(progress.best_epoch, limits.kl_warmup_epochs)
     too_long = (limits.patience > 0) & (waited >= limits.patience)

@@ -17,6 +17,7 @@ from vae_jax.model import Autoencoder
 from vae_jax.posteriors import Delta
 
 
+@functools.partial(jax.jit, static_argnames="model")
 def bounds(
     model: Autoencoder,
     variables: dict[str, Any],

@@ -9,6 +9,7 @@ from vae_jax.batching import in_batches
 from vae_jax.model import Autoencoder
 
 
+@functools.partial(jax.jit, static_argnames="model")
 def mse(model: Autoencoder, variables: dict[str, Any], images_NxHxWxC: jax.Array) -> jax.Array:
     """Returns the mean over pixels and images of (x - x')²; x' is rebuilt from the mean code."""
     return ((images_NxHxWxC - reconstruct(model, variables, images_NxHxWxC)) ** 2).mean()
