@@ -22,7 +22,8 @@ from ml_collections import ConfigDict
 
 from configs.common import sweep_seed
 from experiments import study
-from experiments.study import Claim, Report, families
+from experiments.claims import Claim, Report
+from experiments.study import families
 from vae_jax import launch
 from vae_jax.config import override
 from vae_jax.evaluate import codes

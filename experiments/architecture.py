@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from configs import ae
 from configs.common import sweep_seed
 from experiments import study
-from experiments.study import Claim, Report
+from experiments.claims import Claim, Report
 from vae_jax import build, data, launch, model
 from vae_jax.cost import state_shapes
 from vae_jax.evaluate.architecture import Layer, layers

@@ -24,7 +24,7 @@ from ml_collections import ConfigDict
 from configs import ae
 from configs.common import sweep_bottleneck_width, sweep_seed
 from experiments import study
-from experiments.study import Claim, Report
+from experiments.claims import Claim, Report
 from vae_jax.config import override
 from vae_jax.figures import curves
 from vae_jax.results import COSTS, Row, by_seed, select

@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 from configs import ae
 from configs.common import sweep_latent_size, sweep_seed
 from experiments import study
-from experiments.study import Claim, Report
+from experiments.claims import Claim, Report
 from vae_jax import data, launch
 from vae_jax.evaluate import codes
 from vae_jax.evaluate.decoded import decoded

@@ -31,7 +31,8 @@ import jax
 import numpy as np
 
 from experiments import latent_map, study
-from experiments.study import Claim, Report, families, of_family
+from experiments.claims import Claim, Report
+from experiments.study import families, of_family
 from vae_jax import data, launch
 from vae_jax.evaluate import codes, neighbors, reconstruct
 from vae_jax.evaluate.codes import posterior

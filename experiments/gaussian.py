@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 
 from configs.common import sweep_seed
 from experiments import study
-from experiments.study import Claim, Report
+from experiments.claims import Claim, Report
 from vae_jax import data
 from vae_jax.evaluate.kolmogorov import (
     EXPONENTIAL,

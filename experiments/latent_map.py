@@ -24,7 +24,8 @@ from ml_collections import ConfigDict
 
 from configs.common import sweep_seed
 from experiments import study
-from experiments.study import Claim, Report, families, of_family
+from experiments.claims import Claim, Report
+from experiments.study import families, of_family
 from vae_jax import data, launch
 from vae_jax.evaluate import codes, neighbors
 from vae_jax.evaluate.pca import fit_pca

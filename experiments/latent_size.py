@@ -22,7 +22,8 @@ from ml_collections import ConfigDict
 
 from configs.common import sweep_latent_size, sweep_seed
 from experiments import study
-from experiments.study import Claim, Report, families, of_family
+from experiments.claims import Claim, Report
+from experiments.study import families, of_family
 from vae_jax import data
 from vae_jax.evaluate.pca import pca_mse
 from vae_jax.figures import curves

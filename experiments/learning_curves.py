@@ -20,7 +20,8 @@ from ml_collections import ConfigDict
 
 from configs.common import sweep_latent_size, sweep_seed
 from experiments import study
-from experiments.study import Claim, Report, families
+from experiments.claims import Claim, Report
+from experiments.study import families
 from vae_jax import data
 from vae_jax.figures.learning_curves import learning_curves
 from vae_jax.results import Row, group

@@ -30,7 +30,7 @@ from ml_collections import ConfigDict
 from configs import ae
 from configs.common import sweep_seed
 from experiments import study
-from experiments.study import Claim, Report
+from experiments.claims import Claim, Report
 from vae_jax import data, launch
 from vae_jax.config import override
 from vae_jax.evaluate import mse

@@ -20,7 +20,8 @@ from ml_collections import ConfigDict
 
 from configs.common import sweep_seed
 from experiments import study
-from experiments.study import Claim, Report, families
+from experiments.claims import Claim, Report
+from experiments.study import families
 from vae_jax import data, launch
 from vae_jax.evaluate import codes, knn_accuracy
 from vae_jax.evaluate.knn import REFERENCES

@@ -23,7 +23,7 @@ from configs import common, vae
 from configs.common import sweep_seed
 from configs.vae import sweep_beta
 from experiments import study
-from experiments.study import Claim, Report
+from experiments.claims import Claim, Report
 from vae_jax import launch
 from vae_jax.config import override
 from vae_jax.evaluate.independent import independent_pixels

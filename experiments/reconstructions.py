@@ -20,7 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments import latent_size, study
-from experiments.study import Claim, Report, families, of_family
+from experiments.claims import Claim, Report
+from experiments.study import families, of_family
 from vae_jax import data, launch
 from vae_jax.evaluate import reconstruct
 from vae_jax.evaluate.nearest import nearest

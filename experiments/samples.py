@@ -23,7 +23,8 @@ from ml_collections import ConfigDict
 
 from configs.common import sweep_latent_size, sweep_seed
 from experiments import study
-from experiments.study import Claim, Report, families
+from experiments.claims import Claim, Report
+from experiments.study import families
 from vae_jax import launch
 from vae_jax.evaluate.codes import posterior
 from vae_jax.evaluate.decoded import decoded, drawn

@@ -1,4 +1,4 @@
-"""What every study shares: claims with verdicts, and running studies from the command line.
+"""Running studies from the command line: their runs, their figures, the table of their claims.
 
 A study is a module with a docstring (the question), `configs(dataset)` (the runs it needs) and
 `report(dataset, rows)` (its figures and its claims). Where it compares seconds, `timed(configs)` are
@@ -6,82 +6,24 @@ runs that it needs beside those, each of which trains alone, before all others.
 """
 
 import argparse
-import csv
-import importlib
-import io
 import itertools
-import math
-import multiprocessing
 import pathlib
-import signal
-import types
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any, NamedTuple, Protocol
 
-from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from configs import ae, common, vae
 from experiments import cli
+from experiments.claims import print_claims, write_claims
+from experiments.drawing import Study, draw_all
 from experiments.sweep import execute, print_plan
-from vae_jax import figures, sweeps
-from vae_jax.compilation import enable_cache
+from vae_jax import sweeps
 from vae_jax.config import differing, flatten
 from vae_jax.data import SOURCES
 from vae_jax.errors import UsageError, lookup
-from vae_jax.paths import make_dir, write_whole
+from vae_jax.paths import make_dir
 from vae_jax.results import Row, read, select
 from vae_jax.runs import Run
-from vae_jax.statistics import Estimate
-from vae_jax.sweeps.cores import most
-
-
-class Claim(NamedTuple):
-    """A statement about a number, and the bound that the number must keep for it to hold.
-
-    Attributes:
-      statement: in words, with what is measured.
-      estimate: mean and 95% interval of the number over seeds.
-      at_least, at_most: the bound; one of the two.
-    """
-
-    statement: str
-    estimate: Estimate
-    at_least: float = -math.inf
-    at_most: float = math.inf
-
-    @property
-    def verdict(self) -> str:
-        """'reproduced' if the whole interval keeps the bound, 'not reproduced' if none of it."""
-        if math.isnan(self.estimate.mean):
-            return "not computed"
-        low, high = self.estimate.low, self.estimate.high
-        if low >= self.at_least and high <= self.at_most:
-            return "reproduced"
-        return "not reproduced" if high < self.at_least or low > self.at_most else "inconclusive"
-
-    @property
-    def bound(self) -> str:
-        return f"≥ {self.at_least:g}" if self.at_least > -math.inf else f"≤ {self.at_most:g}"
-
-
-class Report(NamedTuple):
-    """What a study makes of its runs: figures and tables (rows, the first the header) by file name."""
-
-    figures: Mapping[str, Figure]
-    claims: Sequence[Claim]
-    tables: Mapping[str, Sequence[Sequence[Any]]] = types.MappingProxyType({})
-
-
-class Study(Protocol):
-    """The module of a study."""
-
-    __name__: str
-    __file__: str
-    __doc__: str
-    configs: Callable[[str], list[ConfigDict]]
-    report: Callable[[str, Sequence[Row]], Report]
 
 
 def families(dataset: str) -> dict[str, ConfigDict]:
@@ -130,9 +72,9 @@ def main(
         )
     output = make_dir(workdir / "figures" / _folder(arguments))
     rows = {name: _rows(needed[name] + timed[name], workdir) for name in chosen}
-    claims = _draw_all(chosen, arguments.dataset, rows, output)
+    claims = draw_all(chosen, arguments.dataset, rows, output)
     print_claims(claims)
-    print(f"wrote {_write_claims(output, claims)}")
+    print(f"wrote {write_claims(output, claims)}")
     at_end(arguments)
     verdicts = [claim.verdict for group in claims.values() for claim in group]
     return 0 if set(verdicts) <= {"reproduced", "inconclusive"} else 1
@@ -201,65 +143,3 @@ def row(run: Run) -> Row:
     if found is None:
         raise UsageError(f"run '{run.path}' is not finished")
     return found
-
-
-def _draw_all(
-    studies: Mapping[str, Study], dataset: str, rows: Mapping[str, Sequence[Row]], output: pathlib.Path
-) -> dict[str, Sequence[Claim]]:
-    """Draws studies, as many at the same time as there are cores, and returns their claims."""
-    processes = min(most(), len(studies))
-    if processes == 1:
-        return {name: _draw(study, dataset, rows[name], output) for name, study in studies.items()}
-    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
-    with ProcessPoolExecutor(processes, context, initializer=_begin_drawing) as pool:
-        drawn = {
-            name: pool.submit(_draw_module, study.__name__, dataset, rows[name], output)
-            for name, study in studies.items()
-        }
-        return {name: future.result() for name, future in drawn.items()}
-
-
-def _begin_drawing() -> None:
-    """In a process that draws: a Ctrl-C is for the one that it works for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    enable_cache()
-
-
-def _draw_module(name: str, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:
-    return _draw(importlib.import_module(name), dataset, rows, output)
-
-
-def _draw(study: Study, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:
-    """Writes a study's figures and tables, and returns its claims."""
-    report = study.report(dataset, rows)
-    for stem, figure in report.figures.items():
-        paths = figures.save(figure, output / stem, [row.run.id for row in rows])
-        print(f"wrote {', '.join(str(path) for path in paths)}")
-    for stem, table in report.tables.items():
-        text = io.StringIO()
-        csv.writer(text).writerows(table)
-        write_whole(output / f"{stem}.csv", text.getvalue())
-        print(f"wrote {output / stem}.csv")
-    return report.claims
-
-
-def print_claims(claims: Mapping[str, Sequence[Claim]]) -> None:
-    """Prints the table of claims: verdict, number with interval, bound, statement."""
-    print(f"\n{'verdict':<16}{'measured (95% CI over seeds)':<32}{'bound':<10}claim")
-    for study, group in claims.items():
-        for claim in group:
-            print(f"{claim.verdict:<16}{claim.estimate!s:<32}{claim.bound:<10}{study}: {claim.statement}")
-
-
-def _write_claims(output: pathlib.Path, claims: Mapping[str, Sequence[Claim]]) -> pathlib.Path:
-    """Writes claims.csv; rows of studies that were not asked for this time stay."""
-    path, text = output / "claims.csv", io.StringIO()
-    kept = list(csv.reader(path.read_text().splitlines()))[1:] if path.exists() else []
-    rows = [row for row in kept if row and row[0] not in claims]
-    for study, group in claims.items():
-        rows += [[study, c.statement, c.verdict, *c.estimate, c.bound] for c in group]
-    writer = csv.writer(text)
-    writer.writerow(["study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound"])
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
-    return path

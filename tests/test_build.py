@@ -42,7 +42,7 @@ def after_one_step(config):
     """Returns shapes and types of the state before and after a step, and of its metrics."""
     task, hyper = build.task(config), build.hyper(config)
     pixels = jax.ShapeDtypeStruct((config.batch_size, *data.source(config.dataset).image_shape), jnp.uint8)
-    before = jax.eval_shape(functools.partial(init_state, task), jax.random.key(0), pixels)
+    before = init_state.eval_shape(task, jax.random.key(0), pixels)
     return before, *jax.eval_shape(functools.partial(train_step, task), hyper, before, pixels)
 
 

@@ -72,7 +72,7 @@ def begin(workdir, monkeypatch):
 def test_program_for_one_device_splits_nothing():
     config = override(ae.get_config("linear"), {"latent_size": 2, "batch_size": 5})
     task, pixels, split = build.task(config), jnp.zeros((20, 8, 8, 1), jnp.uint8), '{"data"}'
-    state = jax.eval_shape(lambda: init_state(task, jax.random.key(0), pixels))
+    state = init_state.eval_shape(task, jax.random.key(0), pixels)
     assert split not in train_epoch.lower(task, build.hyper(config), state, pixels).as_text()
     with jax.set_mesh(jax.make_mesh((1,), ("data",), axis_types=(AxisType.Auto,))):
         assert split in train_epoch.lower(task, build.hyper(config), state, pixels).as_text()

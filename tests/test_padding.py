@@ -34,7 +34,7 @@ def test_cropping_undoes_padding(small, data):
 def member(config, task):
     """A run before its first epoch, filled up to the sizes of `task`."""
     progress = fit.start(build.task(config), config.seed, IMAGES)
-    like = jax.eval_shape(lambda: fit.start(task, 0, IMAGES))
+    like = fit.shapes(task, IMAGES.train.shape[1:])
     hyper = build.hyper(config).replace(mask=padding.mask(progress.state.params, like.state.params))
     return fit.Member(hyper, build.limits(config), padding.pad(progress, like))
 

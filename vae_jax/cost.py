@@ -42,7 +42,7 @@ def cost(task: Task, image_shape: tuple[int, int, int]) -> Cost:
 def state_shapes(task: Task, image_shape: tuple[int, int, int]) -> TrainState:
     """Returns the shapes and types of the state that `task` trains."""
     pixels = jax.ShapeDtypeStruct((1, *image_shape), jnp.uint8)
-    return jax.eval_shape(functools.partial(init_state, task), jax.random.key(0), pixels)
+    return init_state.eval_shape(task, jax.random.key(0), pixels)
 
 
 def count(tree: Any) -> int:

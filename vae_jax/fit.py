@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from vae_jax.cost import state_shapes
 from vae_jax.train import Hyper, Task, TrainState, all_finite, init_state, train_epoch, validate
 
 
@@ -78,7 +79,15 @@ class Images:
 
 def start(task: Task, seed: int, images: Images) -> Progress:
     """Returns the progress before the first epoch."""
-    state = init_state(task, jax.random.key(seed), images.train[:1])
+    return _begin(init_state(task, jax.random.key(seed), images.train[:1]))
+
+
+def shapes(task: Task, image_shape: tuple[int, int, int]) -> Progress:
+    """Returns the shapes and types of a progress on images of shape (H, W, C)."""
+    return jax.eval_shape(_begin, state_shapes(task, image_shape))
+
+
+def _begin(state: TrainState) -> Progress:
     return Progress(
         state=state,
         best_params=state.params,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -114,7 +113,7 @@ def launch_together(
     try:
         for attempt in [attempt for attempt in todo if attempt.trained]:
             todo.remove(attempt)
-            yield _outcome(attempt, _reopened(attempt, common.images), common)
+            yield _outcome(attempt, _reopened(attempt, common.source.image_shape), common)
         for attempt, ended in pool.train(task, attempts, images, width, folder, show) if todo else ():
             ending = ended if isinstance(ended, UsageError) else _stored(attempt, ended)
             todo.remove(attempt)
@@ -143,10 +142,10 @@ def _stored(attempt: Attempt, progress: fit.Progress) -> fit.Ending:
     return ending
 
 
-def _reopened(attempt: Attempt, images: fit.Images) -> fit.Ending | UsageError:
+def _reopened(attempt: Attempt, image_shape: tuple[int, int, int]) -> fit.Ending | UsageError:
     """Returns what `_stored` wrote in an earlier process."""
     try:
-        ending = checkpoints.restore(attempt.best, _like(attempt.task, images))
+        ending = checkpoints.restore(attempt.best, _like(attempt.task, image_shape))
         attempt.begin(int(ending.epoch))
     except UsageError as error:
         return error
@@ -199,15 +198,14 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     if run.final_result() is None:
         raise UsageError(f"run '{run.path}' is not finished")
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
-    shape = (1, *dataset.source.image_shape)
-    like = _like(task, fit.Images(jax.ShapeDtypeStruct(shape, jnp.uint8), None))
+    like = _like(task, dataset.source.image_shape)
     ending = checkpoints.restore(run.checkpoints / "best.npz", like)
     return Trained(task.model, variables(ending.params, config.sigma), dataset, task.preprocess)
 
 
-def _like(task: Task, images: fit.Images) -> fit.Ending:
+def _like(task: Task, image_shape: tuple[int, int, int]) -> fit.Ending:
     """Returns the shapes and types of what a run's best.npz holds."""
-    return jax.eval_shape(lambda images: fit.ending(fit.start(task, 0, images)), images)
+    return fit.ending(fit.shapes(task, image_shape))
 
 
 @functools.lru_cache(maxsize=2)

@@ -72,7 +72,7 @@ class Pool:
         self.ticks = 0
         self._over = np.zeros(len(self.slots), bool)
         self._padded = any(attempt.task != task for attempt in attempts)
-        self._shapes = jax.eval_shape(lambda: fit.start(task, 0, images))
+        self._shapes = self._shapes_of(task)
         self.members = fit.repeat(self._member(attempts[0]), len(self.slots))  # idle, for their shapes
 
     def busy(self) -> np.ndarray:
@@ -111,7 +111,7 @@ class Pool:
             self.slots[slot] = IDLE
             if not attempt.trained:
                 progress = fit.take(self.members.progress, slot)
-                yield attempt, padding.crop(progress, self._start_shapes(attempt))
+                yield attempt, padding.crop(progress, self._shapes_of(attempt.task))
 
     def save(self, folder: pathlib.Path) -> None:
         """Checkpoints all slots at once, so that what goes on from there is one moment's state."""
@@ -164,7 +164,7 @@ class Pool:
         """
         for run in attempt.shorter():
             if run not in [own.run for own in self.attempts]:
-                progress = budgets.state(run, lambda: self._start_shapes(attempt))
+                progress = budgets.state(run, lambda: self._shapes_of(attempt.task))
                 if progress is not None:
                     return run, padding.pad(progress, self._shapes)
         return None, None
@@ -178,8 +178,8 @@ class Pool:
             progress = padding.pad(progress, self._shapes)
         return fit.Member(hyper, build.limits(config), progress)
 
-    def _start_shapes(self, attempt: Attempt) -> fit.Progress:
-        return jax.eval_shape(lambda: fit.start(attempt.task, 0, self.images))
+    def _shapes_of(self, task: Task) -> fit.Progress:
+        return fit.shapes(task, self.images.train.shape[1:])
 
     def _advance(self, slots: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns metrics and whereabouts of the runs in these slots, after one epoch more.

@@ -95,7 +95,11 @@ def train_step(
     return state.replace(params=params, opt_state=opt_state, step=state.step + 1), metrics
 
 
-@functools.partial(jax.jit, static_argnames="task")
+# Run once, so what counts is how soon it is compiled: every size of model is a program.
+QUICKLY_COMPILED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@functools.partial(jax.jit, static_argnames="task", compiler_options=QUICKLY_COMPILED)
 def init_state(task: Task, key: jax.Array, pixels_BxHxWxC: jax.Array) -> TrainState:
     """Returns the state before the first step; `pixels` only give the shape."""
     init_key, z_key, train_key = jax.random.split(key, 3)

@@ -1,142 +1,27 @@
-"""The studies' claims on numbers that are known: figures and verdicts need no training."""
-
-import itertools
+import math
 
 import pytest
 
-from experiments import (
-    bottleneck_width,
-    latent_size,
-    learning_curves,
-    rate_distortion,
-)
-from vae_jax import data, launch, runs
-from vae_jax.config import flatten
-from vae_jax.evaluate.pca import pca_mse
-from vae_jax.results import Row
+from experiments.claims import Claim
+from vae_jax.statistics import Estimate
 
-SIZES = (2, 4, 8, 16, 32)
-WIDTHS = (8, 16, 32, 64, 128, 256, 512)
-
-
-def row(tmp_path, config, **numbers):
-    numbers = {name.replace("__", "/"): value for name, value in numbers.items()}
-    return Row(runs.find(tmp_path, config, "f" * 64), flatten(config), "completed", numbers, 100)
-
-
-def claims_of(report):
-    return [(round(claim.estimate.mean, 4), claim.estimate.count, claim.verdict) for claim in report.claims]
+VERDICTS = [
+    # mean, half-width, bound, verdict
+    (2.0, 0.5, {"at_least": 1.0}, "reproduced"),
+    (1.5, 0.5, {"at_least": 1.0}, "reproduced"),
+    (1.2, 0.5, {"at_least": 1.0}, "inconclusive"),
+    (0.8, 0.5, {"at_least": 1.0}, "inconclusive"),
+    (0.25, 0.5, {"at_least": 1.0}, "not reproduced"),
+    (0.25, 0.5, {"at_most": 1.0}, "reproduced"),
+    (0.8, 0.5, {"at_most": 1.0}, "inconclusive"),
+    (2.0, 0.5, {"at_most": 1.0}, "not reproduced"),
+    (1.0, 0.0, {"at_most": 1.0}, "reproduced"),
+    (2.0, math.nan, {"at_least": 1.0}, "inconclusive"),  # a single seed shows nothing
+    (0.0, math.nan, {"at_least": 1.0}, "inconclusive"),
+    (math.nan, math.nan, {"at_most": 1.0}, "not computed"),
+]
 
 
-def latent_size_rows(tmp_path, ratio, nlls):
-    """The errors are `ratio` times PCA's."""
-    digits = data.load("digits")
-    images = [split.images / 16 for split in (digits.train, digits.test)]
-    pca = dict(zip(SIZES, pca_mse(*images, list(SIZES)), strict=True))
-    nll = dict(zip(SIZES, nlls, strict=True))
-    for config in latent_size.configs("digits"):
-        size, plain = config.latent_size, config.posterior == "delta"
-        bounds = {} if plain else {"test__nll": nll[size], "test__elbo": -nll[size] - 1}
-        yield row(tmp_path, config, test__mse=ratio * pca[size], **bounds)
-
-
-@pytest.mark.parametrize(
-    ("ratio", "nlls", "verdicts"),
-    [
-        (0.5, (30, 25, 22, 21.5, 21), ["reproduced", "reproduced", "reproduced"]),
-        (1.5, (30, 25, 22, 25, 22), ["not reproduced", "reproduced", "not reproduced"]),
-    ],
-    ids=["better than PCA", "worse than PCA"],
-)
-def test_latent_size_judges_known_numbers(tmp_path, ratio, nlls, verdicts):
-    report = latent_size.report("digits", list(latent_size_rows(tmp_path, ratio, nlls)))
-    against_pca, _, rise = report.claims
-    assert against_pca.estimate == pytest.approx((ratio, 0, 5))
-    assert rise.estimate == (max(after - before for before, after in itertools.pairwise(nlls)), 0, 5)
-    assert [claim.verdict for claim in report.claims] == verdicts
-    assert list(report.figures) == ["latent_size"]
-
-
-def bottleneck_rows(tmp_path, errors):
-    configs = bottleneck_width.configs("digits")
-    for config in configs + bottleneck_width.timed(configs):
-        width = config.bottleneck_width
-        seconds = 1e-3 * width if config.stop_epoch else 1.0  # those of runs that train together mean nothing
-        costs = {"parameters": 150 * width, "flops_per_image": 900.0 * width, "epoch_seconds": seconds}
-        # Seeds differ, by the same factor at all widths: ratios of widths then do not.
-        yield row(tmp_path, config, test__mse=errors[WIDTHS.index(width)] * (1 + config.seed), **costs)
-
-
-def test_bottleneck_width_judges_known_numbers(tmp_path):
-    # From 8 to 64 the error falls to an eighth, from 64 to 512 to a half.
-    errors = [0.8, 0.4, 0.2, 0.1, 0.1 * 2 ** (-1 / 3), 0.1 * 2 ** (-2 / 3), 0.05]
-    report = bottleneck_width.report("digits", list(bottleneck_rows(tmp_path, errors)))
-    assert claims_of(report) == [
-        (0.125, 5, "reproduced"),
-        (0.3333, 5, "reproduced"),  # ln 2 / ln 8
-        (8.0, 5, "reproduced"),  # seconds grow as the width does
-    ]
-
-
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # 0 / 0
-def test_bottleneck_width_that_does_not_matter_is_not_reproduced(tmp_path):
-    report = bottleneck_width.report("digits", list(bottleneck_rows(tmp_path, [0.1] * 7)))
-    assert "reproduced" not in [claim.verdict for claim in report.claims[:2]]
-
-
-def rate_distortion_rows(tmp_path, rates, distortions):
-    for config in rate_distortion.configs("digits"):
-        place = (0.25, 0.5, 1.0, 2.0, 4.0).index(config.beta)
-        yield row(tmp_path, config, test__kl=rates[place], test__reconstruction=distortions[place])
-
-
-@pytest.mark.parametrize(
-    ("rates", "distortions", "expected"),
-    [
-        (
-            (16, 12, 8, 4, 0),
-            (10, 11, 14, 19, 25),
-            [(-4, 5, "reproduced"), (1, 5, "reproduced"), (1, 5, "reproduced")],
-        ),
-        (
-            (16, 12, 12.5, 4, 0),
-            (10, 11, 10.75, 13, 25),
-            [(0.5, 5, "not reproduced"), (-0.25, 5, "not reproduced"), (-6.25, 5, "not reproduced")],
-        ),
-    ],
-    ids=["a frontier", "none"],
-)
-def test_rate_distortion_judges_known_numbers(tmp_path, monkeypatch, rates, distortions, expected):
-    digits = data.load("digits")
-    trained = launch.Trained(None, None, digits, data.Preprocess("sampled", 16))
-    monkeypatch.setattr(launch, "load", lambda run: trained)
-    report = rate_distortion.report("digits", list(rate_distortion_rows(tmp_path, rates, distortions)))
-    assert claims_of(report) == expected
-
-
-def learning_rows(tmp_path, valid, gaps, epochs=3):
-    """ELBO on valid, and how much higher on train, at the end; a nat less each epoch before."""
-    for config in learning_curves.configs("digits"):
-        place = SIZES.index(config.latent_size)
-        found = row(tmp_path, config)
-        found.run.path.mkdir()
-        for epoch in range(1, epochs + 1 + config.seed):  # the last seeds train longer
-            elbo = valid[place] - max(epochs - epoch, 0)
-            line = {"epoch": epoch, "valid/elbo": elbo, "train/elbo": elbo + gaps[place]}
-            found.run.append_metrics(line)
-        yield found
-
-
-@pytest.mark.parametrize(
-    ("valid", "gaps", "expected"),
-    [
-        ((10, 20, 30, 40.5, 40), (1, 2, 3, 5, 5.25), [(0.5, 5, "reproduced"), (0.25, 5, "reproduced")]),
-        ((10, 20, 40, 30, 20), (1, 2, 3, 5, 9), [(20, 5, "not reproduced"), (4, 5, "not reproduced")]),
-    ],
-    ids=["no overfitting", "overfitting"],
-)
-def test_learning_curves_judge_known_numbers(tmp_path, valid, gaps, expected):
-    report = learning_curves.report("digits", list(learning_rows(tmp_path, valid, gaps)))
-    assert claims_of(report) == expected
-    drawn = report.figures["learning_curves"].axes[1].get_lines()[1].get_xydata()
-    assert list(map(tuple, drawn)) == [(1152, 18), (2304, 19), (3456, 20)]
+@pytest.mark.parametrize(("mean", "half_width", "bound", "verdict"), VERDICTS)
+def test_verdict_asks_on_which_side_of_the_bound_the_interval_lies(mean, half_width, bound, verdict):
+    assert Claim("x", Estimate(mean, half_width, 3), **bound).verdict == verdict

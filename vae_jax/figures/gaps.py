@@ -47,7 +47,7 @@ def gaps(spaces: Mapping[str, Space], notes: Mapping[str, str], title: str) -> F
             mesh = _distances(distances, space, lowest, highest)
             distances.set_title(f"{title}, {name}\n{notes[name]}")
             bar = distances.inset_axes([1.03, 0, 0.05, 1])
-            figure.colorbar(mesh, cax=bar, label="to the nearest training image")
+            figure.colorbar(mesh, cax=bar, label="distance to the nearest\ntraining image (RMS per pixel)")
             show(grid, space.grid)
             grid.set_title("decoded over the same area")
             show(samples, space.samples)

@@ -1,0 +1,73 @@
+"""What a study comes to: figures, tables, and claims that have a number, an interval, and a verdict."""
+
+import csv
+import io
+import math
+import pathlib
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from vae_jax.paths import write_whole
+from vae_jax.statistics import Estimate
+
+
+class Claim(NamedTuple):
+    """A statement about a number, and the bound that the number must keep for it to hold.
+
+    Attributes:
+      statement: in words, with what is measured.
+      estimate: mean and 95% interval of the number over seeds.
+      at_least, at_most: the bound; one of the two.
+    """
+
+    statement: str
+    estimate: Estimate
+    at_least: float = -math.inf
+    at_most: float = math.inf
+
+    @property
+    def verdict(self) -> str:
+        """'reproduced' if the whole interval keeps the bound, 'not reproduced' if none of it."""
+        if math.isnan(self.estimate.mean):
+            return "not computed"
+        low, high = self.estimate.low, self.estimate.high
+        if low >= self.at_least and high <= self.at_most:
+            return "reproduced"
+        return "not reproduced" if high < self.at_least or low > self.at_most else "inconclusive"
+
+    @property
+    def bound(self) -> str:
+        return f"≥ {self.at_least:g}" if self.at_least > -math.inf else f"≤ {self.at_most:g}"
+
+
+class Report(NamedTuple):
+    """What a study makes of its runs: figures and tables (rows, the first the header) by file name."""
+
+    figures: Mapping[str, Figure]
+    claims: Sequence[Claim]
+    tables: Mapping[str, Sequence[Sequence[Any]]] = types.MappingProxyType({})
+
+
+def print_claims(claims: Mapping[str, Sequence[Claim]]) -> None:
+    """Prints the table of claims: verdict, number with interval, bound, statement."""
+    print(f"\n{'verdict':<16}{'measured (95% CI over seeds)':<32}{'bound':<10}claim")
+    for study, group in claims.items():
+        for claim in group:
+            print(f"{claim.verdict:<16}{claim.estimate!s:<32}{claim.bound:<10}{study}: {claim.statement}")
+
+
+def write_claims(output: pathlib.Path, claims: Mapping[str, Sequence[Claim]]) -> pathlib.Path:
+    """Writes claims.csv; rows of studies that were not asked for this time stay."""
+    path, text = output / "claims.csv", io.StringIO()
+    kept = list(csv.reader(path.read_text().splitlines()))[1:] if path.exists() else []
+    rows = [row for row in kept if row and row[0] not in claims]
+    for study, group in claims.items():
+        rows += [[study, c.statement, c.verdict, *c.estimate, c.bound] for c in group]
+    writer = csv.writer(text)
+    writer.writerow(["study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound"])
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+    return path

@@ -1,0 +1,70 @@
+"""Drawing studies from their finished runs, as many at the same time as there are cores."""
+
+import csv
+import importlib
+import io
+import multiprocessing
+import pathlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Protocol
+
+from ml_collections import ConfigDict
+
+from experiments.claims import Claim, Report
+from vae_jax import figures
+from vae_jax.compilation import enable_cache
+from vae_jax.paths import write_whole
+from vae_jax.results import Row
+from vae_jax.sweeps.cores import most
+
+
+class Study(Protocol):
+    """The module of a study."""
+
+    __name__: str
+    __file__: str
+    __doc__: str
+    configs: Callable[[str], list[ConfigDict]]
+    report: Callable[[str, Sequence[Row]], Report]
+
+
+def draw_all(
+    studies: Mapping[str, Study], dataset: str, rows: Mapping[str, Sequence[Row]], output: pathlib.Path
+) -> dict[str, Sequence[Claim]]:
+    """Draws studies, as many at the same time as there are cores, and returns their claims."""
+    processes = min(most(), len(studies))
+    if processes == 1:
+        return {name: _draw(study, dataset, rows[name], output) for name, study in studies.items()}
+    context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
+    with ProcessPoolExecutor(processes, context, initializer=_begin) as pool:
+        drawn = {
+            name: pool.submit(_draw_module, study.__name__, dataset, rows[name], output)
+            for name, study in studies.items()
+        }
+        return {name: future.result() for name, future in drawn.items()}
+
+
+def _begin() -> None:
+    """In a process that draws: a Ctrl-C is for the one that it works for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    enable_cache()
+
+
+def _draw_module(name: str, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:
+    return _draw(importlib.import_module(name), dataset, rows, output)
+
+
+def _draw(study: Study, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:
+    """Writes a study's figures and tables, and returns its claims."""
+    report = study.report(dataset, rows)
+    for stem, figure in report.figures.items():
+        paths = figures.save(figure, output / stem, [row.run.id for row in rows])
+        print(f"wrote {', '.join(str(path) for path in paths)}")
+    for stem, table in report.tables.items():
+        text = io.StringIO()
+        csv.writer(text).writerows(table)
+        write_whole(output / f"{stem}.csv", text.getvalue())
+        print(f"wrote {output / stem}.csv")
+    return report.claims
