@@ -46,7 +46,13 @@ RUNS = 24
 def start(config: pathlib.Path, workdir: pathlib.Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "experiments.sweep", f"--config={config}", "--sweep=rate,seed"]
     command += [f"--workdir={workdir}", "--executor=processes"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(log(workdir), "a") as told:
+        return subprocess.Popen(command, stdout=told, stderr=told)
+
+
+def log(workdir: pathlib.Path) -> pathlib.Path:
+    """What the launches of a sweep said."""
+    return workdir.with_suffix(".log")
 
 
 def children(pid: int) -> list[int]:
@@ -74,6 +80,8 @@ def content(run: runs.Run) -> tuple:
 
 
 def check(workdir: pathlib.Path, undisturbed: dict[str, tuple]) -> None:
+    for run in runs.all_runs(workdir):
+        assert run.final_result(), f"run {run.path} is not finished:\n{log(workdir).read_text()}"
     found = {run.id: content(run) for run in runs.all_runs(workdir)}
     assert found.keys() == undisturbed.keys(), "a run is missing, or one too many"
     for name, bits in found.items():

@@ -52,12 +52,17 @@ class Tally:
         self.best: dict[tuple, Best] = {}
         self.planned_seconds = math.nan
         self.outcomes: list[Outcome] = []
-        self._ends = Counter()
+        self._ends, self._over = Counter(), set()
         self._began, self._made = time.monotonic(), 0
         self._first: tuple[float, int] | None = None
 
     def epoch(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Takes note of a run's epoch; called very often, so that nothing here counts all runs."""
+        """Takes note of a run's epoch; called very often, so that nothing here counts all runs.
+
+        One that is over may be told again, by the population that goes on after a kill.
+        """
+        if run.id in self._over:
+            return
         advance = epoch - self._at[run.id]
         self._at[run.id] = epoch
         self.done += advance
@@ -70,6 +75,7 @@ class Tally:
         """Takes note of a run's end: it makes no more epochs than it has made."""
         self.outcomes.append(outcome)
         self._ends[outcome.status] += 1
+        self._over.add(outcome.run.id)
         self.running.pop(outcome.run.id, None)
         self._offer(outcome.run, outcome.result.get("valid_loss"))
         if outcome.run.id in self.epochs:

@@ -1,4 +1,5 @@
 import math
+import shutil
 import signal
 import time
 
@@ -9,6 +10,7 @@ from tests.experiments.commands import REPOSITORY, assert_same_bits, only_run, s
 from vae_jax import finish, runs
 from vae_jax.errors import UsageError
 from vae_jax.sweeps import speed
+from vae_jax.sweeps.population import Population
 
 # A user's own config file: the least to compile, and sweeps of every kind.
 CONFIG = """
@@ -210,6 +212,19 @@ def test_interrupted_sweep_is_continued_by_the_same_command(config, workdir, tmp
     assert [run.id for run in runs.all_runs(workdir)] == [run.id for run in runs.all_runs(undisturbed)]
     for run, other in zip(runs.all_runs(workdir), runs.all_runs(undisturbed), strict=True):
         assert_same_bits(run, other)
+
+
+def test_population_of_which_a_run_is_over_goes_on_in_a_worker(config, workdir):
+    sweep.main(arguments(config, workdir, "seed"))
+    one, other = runs.all_runs(workdir)
+    configs = tuple(run.config()[0] for run in (one, other))
+    shutil.rmtree(other.path)
+    Population(configs, (configs[0].latent_size, configs[0].bottleneck_width), 2).write(workdir)
+    done = snapshot(one.path)
+    assert sweep.main(arguments(config, workdir, "seed", "--executor=processes:1")) == 0
+    assert snapshot(one.path) == done
+    assert other.final_result()["status"] == "completed"
+    assert not list((workdir / "populations").iterdir())
 
 
 def test_sweeps_of_the_same_field_are_refused(config, workdir):

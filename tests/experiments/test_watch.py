@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 import sys
@@ -94,6 +95,19 @@ def test_every_run_is_counted_once(planned):
     assert tally.counts() == {"completed": 0, "diverged": 0, "failed": 1, "running": 1, "waiting": 1}
     tally.end(Outcome(one, "completed", {"valid_loss": 1.0}))
     assert tally.counts() == {"completed": 1, "diverged": 0, "failed": 1, "running": 0, "waiting": 1}
+
+
+def test_run_that_is_over_does_not_run_again_when_its_population_is_told_anew(tmp_path):
+    planned = plan(tmp_path, {"seed": 0}, {"seed": 1})
+    before, now = dataclasses.replace(planned[0], state="completed"), planned[1]
+    tally = Tally([before, now], named(planned))
+    tally.end(Outcome(before.run, "completed", {}))
+    tally.epoch(now.run, 10, losses(1.0))
+    tally.end(Outcome(now.run, "completed", {}))
+    for entry in (before, now):
+        tally.epoch(entry.run, 9, losses(1.0))
+    assert tally.counts() == {"completed": 2, "diverged": 0, "failed": 0, "running": 0, "waiting": 0}
+    assert (tally.done, tally.total) == (10, 10)
 
 
 def test_best_is_told_for_each_kind_of_loss(tmp_path):
