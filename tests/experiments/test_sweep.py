@@ -214,6 +214,14 @@ def test_interrupted_sweep_is_continued_by_the_same_command(config, workdir, tmp
         assert_same_bits(run, other)
 
 
+def test_population_whose_runs_are_all_over_is_removed(config, workdir):
+    sweep.main(arguments(config, workdir, "seed"))
+    configs = tuple(run.config()[0] for run in runs.all_runs(workdir))
+    Population(configs, (configs[0].latent_size, configs[0].bottleneck_width), 2).write(workdir)
+    assert sweep.main(arguments(config, workdir, "seed")) == 0
+    assert not list((workdir / "populations").iterdir())
+
+
 def test_population_of_which_a_run_is_over_goes_on_in_a_worker(config, workdir):
     sweep.main(arguments(config, workdir, "seed"))
     one, other = runs.all_runs(workdir)

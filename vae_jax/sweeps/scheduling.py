@@ -92,8 +92,15 @@ def schedule(
 def settle(
     planned: Sequence[Planned], workdir: pathlib.Path, processes: int | None = None, alone: bool = False
 ) -> Schedule:
-    """Makes a `schedule` and writes its populations, so that a launch after this one joins them."""
+    """Makes a `schedule` and writes its populations, so that a launch after this one joins them.
+
+    A population whose runs are all over, which a kill kept from being removed, is removed.
+    """
+    over = {entry.run.id for entry in planned if entry.over}
     with locked(make_dir(workdir) / ".lock"):
+        for population in unfinished(workdir):
+            if population.run_ids() <= over and not population.is_held(workdir):
+                population.remove(workdir)
         found = schedule(planned, workdir, processes, alone)
         for population in found.populations:
             population.write(workdir)
