@@ -1,6 +1,9 @@
+import json
 import os
+import pathlib
 import signal
 import subprocess
+import types
 
 import pytest
 
@@ -95,7 +98,35 @@ def test_population_whose_process_dies_every_time_is_given_up(tmp_path, monkeypa
     outcomes = execute_all("processes:2", tmp_path)
     assert {outcome.status for outcome in outcomes} == {"failed"}
     assert len(outcomes) == len(CONFIGS)
-    assert {str(outcome.error) for outcome in outcomes} == {"its process died 3 times"}
+    assert {str(outcome.error) for outcome in outcomes} == {
+        "its process died 3 times without getting any further"
+    }
+
+
+class Mortal(execute.Remote):
+    """Workers that each tell the end of one run more, and die."""
+
+    slots, told = 1, 0
+
+    def start(self, order):
+        of_order = population.read(pathlib.Path(order.population))
+        path = pathlib.Path(order.told)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.told += 1
+        for run_id in sorted(of_order.run_ids())[: self.told]:
+            line = {"run": run_id, "status": "completed", "result": {}, "error": None}
+            with open(path, "a") as file:
+                file.write(json.dumps(line) + "\n")
+        return types.SimpleNamespace(running=lambda: False, stop=lambda: None)
+
+
+def test_population_that_gets_further_each_time_is_not_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "LOOK_SECONDS", 0.0)
+    seeds = tuple(override(BASE, {"seed": seed}) for seed in range(2 * execute.TRIES))
+    mortal = Mortal()
+    outcomes = list(mortal.execute([Population(seeds, (2, 4), 2)], Place(tmp_path), quiet))
+    assert {outcome.status for outcome in outcomes} == {"completed"}
+    assert len({outcome.run.id for outcome in outcomes}) == mortal.told == len(seeds)
 
 
 @pytest.mark.parametrize("name", EXECUTORS)

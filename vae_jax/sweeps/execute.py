@@ -18,7 +18,7 @@ from vae_jax.runs import Run
 from vae_jax.sweeps.population import Population, launch
 from vae_jax.sweeps.worker import Order
 
-TRIES = 3  # of a population whose process dies
+TRIES = 3  # of a population whose process dies and gets no further
 LOOK_SECONDS = 0.2  # between two looks at what the workers have done,
 LOOK_SHARE = 0.1  # unless looking would take more than this share of the time
 
@@ -76,8 +76,9 @@ class Local:
 class Remote:
     """Populations in workers that share the work directory and nothing else.
 
-    A worker that dies is replaced, and its population taken up again from its last checkpoint, at
-    most TRIES times. What is left to say is where a worker runs: `start`.
+    A worker that dies is replaced, and its population taken up again from its last checkpoint,
+    until it has died TRIES times without getting any further. What is left to say is where a worker
+    runs: `start`.
     """
 
     slots: int
@@ -86,7 +87,7 @@ class Remote:
         raise NotImplementedError
 
     def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
-        waiting, tries = list(populations), collections.Counter()
+        waiting, tries, furthest = list(populations), collections.Counter(), collections.Counter()
         flights: list[Flight] = []
         try:
             while waiting or flights:
@@ -100,6 +101,9 @@ class Remote:
                     yield from flight.look(show)
                     if landed:
                         flights.remove(flight)
+                        if flight.progress() > furthest[flight.population.id]:
+                            furthest[flight.population.id] = flight.progress()
+                            tries[flight.population.id] = 1
                         if flight.left and tries[flight.population.id] < TRIES:
                             waiting.insert(0, flight.population)
                         else:
@@ -125,7 +129,7 @@ class Flight:
         runs = [run_of(config, place.workdir) for config in population.configs]
         self.left = {run.id: run for run in runs}
         self._epochs: dict[str, int] = {}
-        self._failed = False
+        self._ends, self._failed = 0, False
         told = population.folder(place.workdir).absolute() / "told"
         self._told, self._read = told / f"{uuid.uuid4().hex}.jsonl", 0
         manual = str(place.manual_dir.absolute()) if place.manual_dir else ""
@@ -141,13 +145,18 @@ class Flight:
                 show(run, line["epoch"], {n: math.nan if v is None else v for n, v in line.items()})
         for line in self._lines():
             outcome = _outcome(line, self._workdir)
+            self._ends += 1
             self._failed |= outcome.status == "failed"
             self.left.pop(outcome.run.id, None)
             yield outcome
 
+    def progress(self) -> int:
+        """Returns how far it was seen to get: epochs of all its runs, and ends."""
+        return sum(self._epochs.values()) + self._ends
+
     def end(self) -> Iterator[Outcome]:
         """Gives up the runs that are left, if any; else the population's folder has done its work."""
-        error = RuntimeError(f"its process died {TRIES} times")
+        error = RuntimeError(f"its process died {TRIES} times without getting any further")
         yield from (Outcome(run, "failed", {}, error) for run in self.left.values())
         if not (self.left or self._failed):
             self.population.remove(self._workdir)
