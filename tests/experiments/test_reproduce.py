@@ -8,6 +8,7 @@ from PIL import Image
 from configs import common
 from experiments import (
     cli,
+    drawing,
     gaussian,
     linear_pca,
     ppca,
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("quick_programs")
 @pytest.fixture
 def few_runs(monkeypatch):
     """The studies as they are, with fewer sizes, widths, seeds and draws: 42 runs."""
-    monkeypatch.setattr(study, "most", lambda: 1)  # another process would not see what is changed here
+    monkeypatch.setattr(drawing, "most", lambda: 1)  # another process would not see what is changed here
     monkeypatch.setattr(watch, "LINE_SECONDS", math.inf)  # on a slow machine it would print some
     fewer = {
         "sweep_seed": [{"seed": 0}, {"seed": 1}],
@@ -134,7 +135,7 @@ def test_several_processes_draw_what_one_does(tmp_path, monkeypatch):
     argv = ["gaussian", "architecture", "--smoke", f"--workdir={tmp_path}"]
     drawn = {}
     for processes in (2, 1):
-        monkeypatch.setattr(study, "most", lambda count=processes: count)
+        monkeypatch.setattr(drawing, "most", lambda count=processes: count)
         assert reproduce.main(argv) == 0
         drawn[processes] = {path.name: path.read_bytes() for path in tmp_path.glob("figures/*/*")}
     assert drawn[1].keys() == {
