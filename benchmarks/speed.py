@@ -28,6 +28,7 @@ from configs import vae
 from vae_jax import fit, pool
 from vae_jax.attempt import Attempt
 from vae_jax.config import override
+from vae_jax.launch import quiet
 
 EPOCHS, BATCH, IMAGES, VALID = 12, 128, 60_000, 10_000
 TARGETS = {"epoch": 1.15, "cold": 12.0, "warm": 7.0, "import": 1.5}
@@ -78,19 +79,19 @@ def epoch_times() -> tuple[list[float], list[float]]:
     changes = {"binarize": "threshold", "latent_size": 20, "bottleneck_width": 500, "num_epochs": EPOCHS}
     config = override(vae.get_config("mnist"), changes)
     bare, state = bare_epoch(jnp.asarray(train.reshape(IMAGES, -1) / 255, jnp.float32))
-    whole_times, bare_times, began = [], [], time.perf_counter()
-
-    def alternate(run, number, metrics):
-        nonlocal state, began
-        whole_times.append(time.perf_counter() - began)
-        start = time.perf_counter()
-        state = jax.block_until_ready(bare(state, jax.random.key(number)))
-        bare_times.append(time.perf_counter() - start)
-        began = time.perf_counter()
-
+    whole_times, bare_times = [], []
     with tempfile.TemporaryDirectory() as folder:
         attempt = Attempt(config, pathlib.Path(folder))
-        list(pool.train(attempt.task, [attempt], images, 1, attempt.run.checkpoints, alternate))
+        whole = pool.Pool(attempt.task, [attempt], images, 1, quiet)
+        list(whole.fill())
+        for number in range(EPOCHS):
+            began = time.perf_counter()
+            whole.advance(whole.busy())
+            whole.save(attempt.run.checkpoints)  # writes the metrics, and more checkpoints than training does
+            between = time.perf_counter()
+            state = jax.block_until_ready(bare(state, jax.random.key(number)))
+            whole_times.append(between - began)
+            bare_times.append(time.perf_counter() - between)
         attempt.end()
     return whole_times[1:], bare_times[1:]  # the first of each compiles
 

@@ -300,7 +300,7 @@ def test_numbers_compile_nothing_anew(finished, tmp_path):
             compiled.append(event)
 
     changes = {"seed": 5, "learning_rate": 0.01, "beta": 0.5, "kl_warmup_epochs": 2, "num_epochs": 3}
-    changes |= {"early_stopping_patience": 2, "evaluation.iwae_samples": 3, "evaluation.neighbors": 1}
+    changes |= {"early_stopping_patience": 2, "evaluation.iwae_samples": 3}
     jax.monitoring.register_event_duration_secs_listener(note)
     try:
         _, result, _ = finish(tmp_path, override(CONFIG, changes))

@@ -11,7 +11,7 @@ from configs import vae
 from vae_jax import build, checkpoints, data, fit, launch, pool
 from vae_jax.attempt import Attempt
 from vae_jax.config import override
-from vae_jax.launch import launch_together
+from vae_jax.launch import launch_together, quiet
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 4, "evaluation.iwae_samples": 2}
 CONFIGS = [override(vae.get_config(), SMALL | {"seed": seed}) for seed in range(5)]
@@ -180,4 +180,4 @@ def test_damaged_checkpoint_is_named_and_the_one_before_used(undisturbed, tmp_pa
 def test_pool_is_no_wider_than_its_runs(tmp_path):
     digits = data.load("digits")
     images = fit.Images(jnp.asarray(digits.train.images), jnp.zeros((1, 8, 8, 1)))
-    assert len(pool.Pool(TASK, [Attempt(c, tmp_path) for c in CONFIGS[:2]], images, 8).slots) == 2
+    assert len(pool.Pool(TASK, [Attempt(c, tmp_path) for c in CONFIGS[:2]], images, 8, quiet).slots) == 2

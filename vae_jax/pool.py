@@ -7,7 +7,7 @@ the queue is empty, the runs that are left move together, into half as many slot
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -39,13 +39,12 @@ def train(
       folder: where the population is checkpointed as a whole, to go on from to the same bits.
       show: called for every run after each of its epochs, with the metrics.
     """
-    pool = Pool(task, attempts, images, width)
+    pool = Pool(task, attempts, images, width, show)
     yield from pool.restore(folder)
     yield from pool.fill()
     due = time.perf_counter() + CHECKPOINT_SECONDS
     while (slots := pool.busy()).size and pool.has_work():
-        for attempt, epoch, metrics in pool.advance(slots):
-            show(attempt.run, epoch, metrics)
+        pool.advance(slots)
         yield from pool.finished()
         yield from pool.fill()
         if time.perf_counter() > due and pool.busy().size:
@@ -55,8 +54,19 @@ def train(
             due = time.perf_counter() + max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
 
 
+class Tick(NamedTuple):
+    """An epoch of the runs that were in slots, a value for each: what they give, and where they are."""
+
+    attempts: Sequence[Attempt]
+    seconds: float
+    metrics: dict[str, np.ndarray]
+    where: dict[str, np.ndarray]
+
+
 class Pool:
     """The slots of a population, and the queue before them.
+
+    What an epoch gives is told (written and shown) while the next one computes.
 
     Attributes:
       slots: for each slot, the index of its run, or IDLE.
@@ -65,11 +75,14 @@ class Pool:
       ticks: epochs that the population has made.
     """
 
-    def __init__(self, task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int):
-        self.task, self.attempts, self.images = task, attempts, images
+    def __init__(
+        self, task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int, show: Show
+    ):
+        self.task, self.attempts, self.images, self._show = task, attempts, images, show
         self.slots = np.full(min(width, len(attempts)), IDLE, np.int32)
         self.queue = list(range(len(attempts)))
         self.ticks = 0
+        self._untold: Tick | None = None
         self._over = np.zeros(len(self.slots), bool)
         self._padded = any(attempt.task != task for attempt in attempts)
         self._shapes = self._shapes_of(task)
@@ -89,24 +102,33 @@ class Pool:
             while self.queue and self.slots[slot] == IDLE:
                 yield from self._seat(slot, self.queue.pop(0))
 
-    def advance(self, slots: np.ndarray) -> Iterator[tuple[Attempt, int, dict[str, float]]]:
-        """Trains the runs in these slots for an epoch; yields each with its epoch and metrics."""
+    def advance(self, slots: np.ndarray) -> None:
+        """Trains the runs in these slots for an epoch."""
         began = time.perf_counter()
-        metrics, where = self._advance(slots)
-        seconds = (time.perf_counter() - began) / len(slots)
-        self.ticks += 1
+        rows, after = self._compute(slots)
+        self.tell()
+        metrics, where = jax.tree.map(lambda leaf: leaf[rows], jax.device_get(after))
+        attempts = [self.attempts[index] for index in self.slots[slots]]
+        self._untold = Tick(attempts, (time.perf_counter() - began) / len(slots), metrics, where)
         self._over[slots] = where["finished"]
-        for place, slot in enumerate(slots):
-            attempt, epoch = self.attempts[self.slots[slot]], int(where["epoch"][place])
-            if attempt.trained:
-                continue
-            own = {name: float(values[place]) for name, values in metrics.items()}
-            attempt.record(epoch, int(where["step"][place]), seconds, own)
-            yield attempt, epoch, own
+        self.ticks += 1
+
+    def tell(self) -> None:
+        """Writes and shows what the last epoch gave, if that is not done yet."""
+        tick, self._untold = self._untold, None
+        for row, attempt in enumerate(tick.attempts if tick else ()):
+            if not attempt.trained:
+                epoch, step = int(tick.where["epoch"][row]), int(tick.where["step"][row])
+                metrics = {name: float(values[row]) for name, values in tick.metrics.items()}
+                attempt.record(epoch, step, tick.seconds, metrics)
+                self._show(attempt.run, epoch, metrics)
 
     def finished(self) -> Iterator[Ended]:
         """Frees the slots of the runs that are finished and yields these, at their own sizes."""
-        for slot in self.busy()[self._over[self.busy()]]:
+        over = self.busy()[self._over[self.busy()]]
+        if over.size:
+            self.tell()
+        for slot in over:
             attempt = self.attempts[self.slots[slot]]
             self.slots[slot] = IDLE
             if not attempt.trained:
@@ -115,6 +137,7 @@ class Pool:
 
     def save(self, folder: pathlib.Path) -> None:
         """Checkpoints all slots at once, so that what goes on from there is one moment's state."""
+        self.tell()
         for attempt in (self.attempts[self.slots[slot]] for slot in self.busy()):
             if not attempt.trained:
                 attempt.sync()
@@ -181,8 +204,8 @@ class Pool:
     def _shapes_of(self, task: Task) -> fit.Progress:
         return fit.shapes(task, self.images.train.shape[1:])
 
-    def _advance(self, slots: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Returns metrics and whereabouts of the runs in these slots, after one epoch more.
+    def _compute(self, slots: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Begins an epoch of the runs in these slots; returns their rows in what will come of it, and that.
 
         With half the slots idle, or more, it computes with half as many; halves, because every
         number of slots is a program to compile.
@@ -191,9 +214,9 @@ class Pool:
         while count > 2 and count >= 2 * len(slots):
             count //= 2
         if count == len(self.slots):
-            self.members, *told = devices.advance(self.task, self.images, self.members)
-            return jax.tree.map(lambda leaf: leaf[slots], jax.device_get(told))
+            self.members, *after = devices.advance(self.task, self.images, self.members)
+            return slots, after
         chosen = np.resize(slots, count)  # a run that comes up twice is put back twice, the same
-        part, *told = devices.advance(self.task, self.images, fit.take(self.members, chosen))
+        part, *after = devices.advance(self.task, self.images, fit.take(self.members, chosen))
         self.members = fit.put(self.members, chosen, part)
-        return jax.tree.map(lambda leaf: leaf[: len(slots)], jax.device_get(told))
+        return np.arange(len(slots)), after

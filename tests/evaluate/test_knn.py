@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
-from vae_jax.evaluate.knn import knn_accuracy
+from vae_jax.evaluate.knn import knn_accuracy, nearest_labels
 
 LABELS = np.arange(300) % 10
 
@@ -43,3 +45,11 @@ def test_scaling_turning_and_moving_the_codes_changes_nothing():
     turn, _ = np.linalg.qr(noise(2)[:2])
     moved = [3 * codes @ turn - 7 for codes in (train, test)]
     assert knn_accuracy(train, LABELS, test, LABELS, 5) == knn_accuracy(moved[0], LABELS, moved[1], LABELS, 5)
+
+
+@pytest.mark.parametrize("far", [0.0, 1000.0])
+@pytest.mark.parametrize("count", [1, 5, 6])
+def test_same_labels_as_another_search(far, count):
+    codes = [(noise(seed, 3) + far).astype(np.float32) for seed in (0, 1)]
+    other = KNeighborsClassifier(count, algorithm="brute").fit(codes[0].astype(float), LABELS)
+    assert (nearest_labels(codes[0], LABELS, codes[1], count) == other.predict(codes[1].astype(float))).all()
