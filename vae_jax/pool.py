@@ -75,9 +75,7 @@ class Pool:
       ticks: epochs that the population has made.
     """
 
-    def __init__(
-        self, task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int, show: Show
-    ):
+    def __init__(self, task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int, show: Show):
         self.task, self.attempts, self.images, self._show = task, attempts, images, show
         self.slots = np.full(min(width, len(attempts)), IDLE, np.int32)
         self.queue = list(range(len(attempts)))
