@@ -66,7 +66,7 @@ def fixed(
     populations = [Population((one,), (one.latent_size, one.bottleneck_width), 1) for one in configs]
     if strategy == "vmapped":
         populations = [Population(tuple(configs), (max(SIZES), base.bottleneck_width), len(configs))]
-    using = executor("processes" if strategy == "processes" else "local", workdir)
+    using = executor("processes" if strategy == "processes" else "local:1", workdir)
     outcomes = list(using.execute(populations, Place(workdir, manual_dir), quiet))
     assert [outcome.status for outcome in outcomes] == ["completed"] * len(configs)
 

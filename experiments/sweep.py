@@ -54,8 +54,9 @@ def add_executor(parser: cli.Parser) -> None:
     parser.add_argument(
         "--executor",
         default=AUTO,
-        help="auto (by measured cost), local (in this process), processes[:NUMBER] (one for each core or "
-        "GPU), ray[:ADDRESS], submitit[:jobs=8,timeout_min=60,...] (SLURM)",
+        help="auto (by measured cost), local[:NUMBER] (so many populations in threads of this process), "
+        "processes[:NUMBER] (one for each core or GPU), ray[:ADDRESS], "
+        "submitit[:jobs=8,timeout_min=60,...] (SLURM)",
     )
 
 
@@ -106,7 +107,7 @@ def carry_out(
         schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
         view.tally.planned_seconds = schedule.seconds
         began = time.perf_counter()
-        using = executor or sweeps.executor(_cheapest(schedule), workdir)
+        using = executor or sweeps.executor(sweeps.cheapest(schedule.slots), workdir)
         for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
             end(outcome)
     counts = Counter(outcome.status for outcome in view.outcomes)
@@ -128,10 +129,6 @@ def chosen(spec: str, workdir: pathlib.Path) -> Iterator[sweeps.Executor | None]
             executor.close()
 
 
-def _cheapest(schedule: sweeps.Schedule) -> str:
-    return f"processes:{schedule.processes}" if schedule.processes > 1 else "local"
-
-
 def _new(outcomes: Iterator[Outcome], view: View) -> Iterator[Outcome]:
     """Yields each run's outcome once, though its population may tell it again."""
     known = {outcome.run.id for outcome in view.outcomes}
@@ -151,7 +148,7 @@ def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathl
     if math.isnan(schedule.seconds):
         return
     print(f"planned {schedule.seconds:.0f} s of training, took {seconds:.0f} s with evaluation")
-    line = {"planned_seconds": schedule.seconds, "seconds": seconds, "processes": schedule.processes}
+    line = {"planned_seconds": schedule.seconds, "seconds": seconds, "slots": schedule.slots}
     line |= {"populations": [[len(p.configs), p.width, *p.sizes] for p in schedule.populations]}
     with open(workdir / "schedules.jsonl", "a") as file:
         file.write(json.dumps(line) + "\n")
@@ -202,7 +199,7 @@ def print_schedule(schedule: sweeps.Schedule) -> None:
     estimate = "not estimated" if math.isnan(schedule.seconds) else f"{schedule.seconds:.0f} s"
     print(
         f"{len(schedule.populations)} populations, {schedule.programs} programs to compile, "
-        f"{schedule.processes} at the same time; training {estimate}, {schedule.memory / 1e6:.0f} MB"
+        f"{schedule.slots} at the same time; training {estimate}, {schedule.memory / 1e6:.0f} MB"
     )
 
 

@@ -44,7 +44,7 @@ def test_shipped_configs_pass(config, variant):
 
 
 @pytest.mark.parametrize(
-    "config", [vae.get_config("grey"), vae.get_config("grey,conv"), ae.get_config("linear")]
+    "config", [vae.get_config("grey"), vae.get_config("smooth,conv"), ae.get_config("linear")]
 )
 def test_variants_of_shipped_configs_pass(config):
     check(config)

@@ -3,6 +3,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import threading
 import types
 
 import pytest
@@ -28,7 +29,7 @@ POPULATIONS = [
 ]
 
 
-EXECUTORS = ["local", "processes:2"]
+EXECUTORS = ["local:1", "local:2", "processes:2"]
 SUBMITIT = "submitit:cluster=local,jobs=2,timeout_min=5"  # what SLURM would do, by processes of this machine
 
 
@@ -44,9 +45,9 @@ def numbers(run):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """The runs of an execution in this process."""
+    """The runs of an execution in this process, one population after another."""
     workdir = tmp_path_factory.mktemp("undisturbed")
-    execute_all("local", workdir)
+    execute_all("local:1", workdir)
     return {run.id: numbers(run) for run in all_runs(workdir)}
 
 
@@ -145,10 +146,41 @@ def test_failure_is_told_and_does_not_stop_the_others(undisturbed, tmp_path, nam
 
 
 def test_outcome_is_told_as_soon_as_there_is_one(tmp_path):
-    outcomes = executor("local", tmp_path).execute(POPULATIONS, Place(tmp_path), quiet)
+    outcomes = executor("local:1", tmp_path).execute(POPULATIONS, Place(tmp_path), quiet)
     next(outcomes)
-    assert len(all_runs(tmp_path)) == 2
+    assert len(all_runs(tmp_path)) < len(CONFIGS)
     outcomes.close()
+
+
+def test_several_populations_train_at_the_same_time(tmp_path, monkeypatch):
+    beginning, real = threading.Barrier(2, timeout=60), execute.launch
+
+    def launch_together(*arguments):
+        beginning.wait()  # an error, where there is but one at a time
+        yield from real(*arguments)
+
+    monkeypatch.setattr(execute, "launch", launch_together)
+    local = executor("local:2", tmp_path)
+    outcomes = list(local.execute(POPULATIONS[:2], Place(tmp_path), quiet))
+    assert [outcome.status for outcome in outcomes] == ["completed"] * 4
+
+
+def test_error_in_a_thread_is_an_error_of_the_execution(tmp_path, monkeypatch):
+    def broken(*arguments):
+        raise UsageError("no data")
+
+    monkeypatch.setattr(execute, "launch", broken)
+    with pytest.raises(UsageError, match="no data"):
+        execute_all("local:2", tmp_path)
+
+
+def test_interrupt_does_not_wait_for_a_population_that_another_process_trains(tmp_path):
+    POPULATIONS[0].write(tmp_path)
+    with locked(POPULATIONS[0].lock(tmp_path)):
+        outcomes = executor("local:2", tmp_path).execute(POPULATIONS[:2], Place(tmp_path), quiet)
+        next(outcomes)
+        outcomes.close()
+    assert not [thread for thread in threading.enumerate() if thread.daemon and "work" in thread.name]
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -179,9 +211,8 @@ def test_free_population_is_taken_before_one_that_another_process_trains(tmp_pat
     ("spec", "message"),
     [
         ("cluster", "unknown executor 'cluster': choose from local, processes, ray, submitit"),
-        ("local:2", "executor 'local' takes no argument, not '2'"),
-        ("processes:0", "executor 'processes' takes their number, not '0'"),
-        ("processes:two", "executor 'processes' takes their number, not 'two'"),
+        ("local:0", "executor 'local' takes a number, not '0'"),
+        ("processes:two", "executor 'processes' takes a number, not 'two'"),
     ],
 )
 def test_bad_executor_is_one_line(tmp_path, spec, message):

@@ -1,10 +1,10 @@
 import json
+import threading
 
 import pytest
 
 from configs import ae
 from vae_jax.config import override
-from vae_jax.errors import UsageError
 from vae_jax.sweeps import cores, speed
 
 CONFIG = override(ae.get_config("linear"), {"latent_size": 2})  # the least to compile
@@ -12,28 +12,30 @@ CONFIG = override(ae.get_config("linear"), {"latent_size": 2})  # the least to c
 
 @pytest.fixture
 def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setattr(speed, "most", lambda: 2)
+    monkeypatch.setattr(speed, "threads", lambda: 2)
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path))
     monkeypatch.setattr(speed, "TRIAL_SECONDS", 0.01)
     return tmp_path
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_speed_is_measured_once(own_cache, monkeypatch, processes):
-    found = speed.speeds(CONFIG, [2], processes)
+@pytest.mark.parametrize("slots", [1, 2])
+def test_speed_is_measured_once(own_cache, monkeypatch, slots):
+    found = speed.speeds(CONFIG, [2], slots)
     assert found.keys() == {2}
     assert found[2].compile_seconds > 0
     assert 0 < found[2].run_step_seconds < 1
     monkeypatch.setattr(speed, "trial", None)
-    monkeypatch.setattr(speed, "_trials_at_once", None)
+    monkeypatch.setattr(speed, "_trials", None)
     same_program = override(CONFIG, {"seed": 4, "learning_rate": 0.1, "num_epochs": 7, "stop_epoch": 3})
-    assert speed.speeds(same_program, [2], processes) == found
+    assert speed.speeds(same_program, [2], slots) == found
 
 
 def steps(monkeypatch, **seconds):
     """Trials give these seconds of a step; returns the widths that are tried."""
     tried = []
 
-    def trial(config, width):
+    def trial(config, width, wait):
         tried.append(width)
         return speed.Speed(1.0, seconds[f"w{width}"])
 
@@ -59,7 +61,7 @@ def test_wider_ones_are_tried_when_they_are_asked_for(own_cache, monkeypatch):
     assert tried == [1, 8, 1, 8, 32]
 
 
-def test_several_processes_try_several_widths_at_once(own_cache, monkeypatch):
+def test_several_at_once_try_several_widths_together(own_cache, monkeypatch):
     rounds = []
 
     def together(config, widths):
@@ -72,17 +74,21 @@ def test_several_processes_try_several_widths_at_once(own_cache, monkeypatch):
     assert found[8] == speed.Speed(80.0, 1 / 8 / 2)  # two of them have half a step each in that time
 
 
-def test_several_processes_are_as_fast_as_the_slowest(own_cache, monkeypatch):
+def test_several_at_once_are_as_fast_as_the_slowest(own_cache, monkeypatch):
     told = [speed.Speed(2.0, 0.5), speed.Speed(1.0, 0.75)]
     monkeypatch.setattr(speed, "_together", lambda config, widths: told)
     assert speed.speeds(CONFIG, [1], 2) == {1: speed.Speed(2.0, 0.375)}
 
 
-def test_process_that_cannot_measure_is_an_error(own_cache, monkeypatch):
-    broken = override(CONFIG, {"latent_size": 3})
-    monkeypatch.setattr(speed, "resolved_json", lambda config, fingerprint: "[]")
-    with pytest.raises(UsageError, match="measures the speed of training ended with an error"):
-        speed.speeds(broken, [1], 2)
+def test_error_in_one_trial_ends_them_all(own_cache, monkeypatch):
+    def trial(config, width, wait):
+        if width == 8:
+            raise MemoryError("too wide")
+        wait()
+
+    monkeypatch.setattr(speed, "trial", trial)
+    with pytest.raises((MemoryError, threading.BrokenBarrierError)):
+        speed.speeds(CONFIG, [1, 8], 2)
 
 
 def test_damaged_measurement_is_made_anew(own_cache):

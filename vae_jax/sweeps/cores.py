@@ -29,6 +29,11 @@ def most() -> int:
     return gpus() or len(cores())
 
 
+def threads() -> int:
+    """Returns how many populations one process trains at the same time."""
+    return 1 if gpus() else len(cores())
+
+
 def environments(processes: int) -> list[dict[str, str]]:
     """Returns what tells each of so many processes its GPU; they share where there are fewer."""
     count = gpus()

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Callable
 
 from vae_jax.errors import UsageError, lookup
+from vae_jax.sweeps.cores import gpus
 from vae_jax.sweeps.execute import Executor, Local
 
 
@@ -20,18 +21,19 @@ def executor(spec: str, workdir: pathlib.Path) -> Executor:
     return lookup("executor", name, EXECUTORS)(argument, workdir)
 
 
+def cheapest(slots: int) -> str:
+    """Returns the executor of this machine that trains so many populations at the same time."""
+    return f"processes:{slots}" if gpus() and slots > 1 else f"local:{slots}"
+
+
 def _local(argument: str, workdir: pathlib.Path) -> Executor:
-    if argument:
-        raise UsageError(f"executor 'local' takes no argument, not '{argument}'")
-    return Local()
+    return Local(_number("local", argument))
 
 
 def _processes(argument: str, workdir: pathlib.Path) -> Executor:
     from vae_jax.sweeps.processes import Processes
 
-    if argument and not (argument.isdigit() and int(argument)):
-        raise UsageError(f"executor 'processes' takes their number, not '{argument}'")
-    return Processes(int(argument or 0))
+    return Processes(_number("processes", argument))
 
 
 def _ray(argument: str, workdir: pathlib.Path) -> Executor:
@@ -44,6 +46,12 @@ def _submitit(argument: str, workdir: pathlib.Path) -> Executor:
     from vae_jax.sweeps.slurm import Submitit
 
     return Submitit(str(workdir.absolute() / "submitit"), argument)
+
+
+def _number(name: str, argument: str) -> int | None:
+    if argument and not (argument.isdigit() and int(argument)):
+        raise UsageError(f"executor '{name}' takes a number, not '{argument}'")
+    return int(argument) if argument else None
 
 
 EXECUTORS: dict[str, Callable[[str, pathlib.Path], Executor]] = {

@@ -1,4 +1,4 @@
-"""Schedule: which runs train together, how many at once, in how many processes.
+"""Schedule: which runs train together, how many at once, in how many threads or processes.
 
 By cost, measured on this machine (`speed`): every choice is the one whose estimate of the whole
 sweep is least.
@@ -25,7 +25,7 @@ from vae_jax.sweeps.buckets import (
     shared_programs,
     steps_per_epoch,
 )
-from vae_jax.sweeps.cores import most
+from vae_jax.sweeps.cores import most, threads
 from vae_jax.sweeps.plan import Planned
 from vae_jax.sweeps.population import Population, at_sizes, unfinished
 from vae_jax.sweeps.speed import Speed
@@ -34,11 +34,10 @@ WIDTHS = (1, 8, 32)
 WORTH_MEASURING = 60.0  # seconds of a sweep, roughly; its longest group is then measured,
 WORTH_MEASURING_TOO = 200.0  # and every other that is as long as this
 MEMORY_SHARE = 0.8  # of the machine's, for all populations in flight
-START_SECONDS = 4.0  # of worker processes, with their data
 COMPILE_SECONDS = 4.0  # where nothing is measured
 MORE_PROGRAMS = 1.5  # all programs of a population against that of training: it is evaluated, too
 
-Strategy = tuple[float, list[Bucket], int]  # seconds, buckets, processes
+Strategy = tuple[float, list[Bucket], int]  # seconds, buckets, slots
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,21 +46,21 @@ class Schedule:
 
     Attributes:
       populations: in the order in which they begin.
-      processes: how many populations train at the same time.
+      slots: how many populations train at the same time.
       programs: how many different programs there are to compile.
       seconds: estimate of the training; NaN where nothing was measured, or an earlier launch has begun.
       memory: bytes that the populations in flight keep at least.
     """
 
     populations: tuple[Population, ...]
-    processes: int
+    slots: int
     programs: int
     seconds: float
     memory: int
 
 
 def schedule(
-    planned: Sequence[Planned], workdir: pathlib.Path, processes: int | None = None, alone: bool = False
+    planned: Sequence[Planned], workdir: pathlib.Path, slots: int | None = None, alone: bool = False
 ) -> Schedule:
     """Returns how to train the runs that are not over.
 
@@ -69,8 +68,8 @@ def schedule(
     to the same bits.
 
     Args:
-      processes: how many; None for the number that costs least.
-      alone: one run at a time, in one process: for runs whose seconds are to be compared.
+      slots: how many populations at the same time; None for the number that costs least.
+      alone: one run at a time: for runs whose seconds are to be compared.
     """
     every = {entry.run.id for entry in planned}
     todo = {entry.run.id for entry in planned if not entry.over}
@@ -79,18 +78,18 @@ def schedule(
     left = todo.difference(*(ids for _, ids in kept))
     entries = [entry for entry in planned if entry.run.id in left]
     if alone:
-        seconds, new, processes = math.nan, [Bucket(same, 1) for same in same_sizes(entries)], 1
+        seconds, new, slots = math.nan, [Bucket(same, 1) for same in same_sizes(entries)], 1
     else:
-        seconds, new, processes = _decide(entries, processes)
+        seconds, new, slots = _decide(entries, slots)
     populations = (*(population for population, _ in kept), *(bucket.population() for bucket in new))
     programs = {(population.task, population.width) for population in populations}
     sizes = sorted((memory(p.configs[0], p.sizes, p.width) for p in populations), reverse=True)
     estimate = math.nan if kept else seconds
-    return Schedule(populations, processes, len(programs), estimate, sum(sizes[:processes]))
+    return Schedule(populations, slots, len(programs), estimate, sum(sizes[:slots]))
 
 
 def settle(
-    planned: Sequence[Planned], workdir: pathlib.Path, processes: int | None = None, alone: bool = False
+    planned: Sequence[Planned], workdir: pathlib.Path, slots: int | None = None, alone: bool = False
 ) -> Schedule:
     """Makes a `schedule` and writes its populations, so that a launch after this one joins them.
 
@@ -101,7 +100,7 @@ def settle(
         for population in unfinished(workdir):
             if population.run_ids() <= over and not population.is_held(workdir):
                 population.remove(workdir)
-        found = schedule(planned, workdir, processes, alone)
+        found = schedule(planned, workdir, slots, alone)
         for population in found.populations:
             population.write(workdir)
     return found
@@ -114,19 +113,19 @@ def learn(schedule: Schedule, outcomes: Sequence[Outcome]) -> None:
         seconds = [seen[run_id] for run_id in population.run_ids() if run_id in seen]
         if len(seconds) >= population.width:  # else most of it was done before, or at another width
             config = at_sizes(population.configs[0], population.sizes)
-            step = statistics.median(seconds) / steps_per_epoch(config) / schedule.processes
-            speed.learn(config, population.width, schedule.processes, step)
+            step = statistics.median(seconds) / steps_per_epoch(config) / schedule.slots
+            speed.learn(config, population.width, schedule.slots, step)
 
 
-def _decide(entries: Sequence[Planned], processes: int | None) -> Strategy:
+def _decide(entries: Sequence[Planned], slots: int | None) -> Strategy:
     groups = sorted(shared_programs(entries), key=_seconds_guessed, reverse=True)
     if sum(map(_seconds_guessed, groups)) < WORTH_MEASURING:
-        _, buckets, processes = _unmeasured(groups, processes or 1)
-        return math.nan, buckets, processes
-    best = _strategy(groups, processes or most())
-    if best[2] == 1 or processes:
+        _, buckets, slots = _unmeasured(groups, slots or threads())
+        return math.nan, buckets, slots
+    best = _strategy(groups, slots or most())
+    if best[2] == 1 or slots:
         return best
-    # Were one process as fast as all of them: if it lost even so, nothing need be measured.
+    # Were one as fast as all of them together: if it lost even so, nothing need be measured.
     ideal = _strategy(groups, 1, measured_with=best[2])
     if ideal[0] >= best[0]:
         return best
@@ -137,62 +136,62 @@ def _seconds_guessed(group: Group) -> float:
     return sum(map(guess, group))
 
 
-def _unmeasured(groups: Sequence[Group], processes: int) -> Strategy:
+def _unmeasured(groups: Sequence[Group], slots: int) -> Strategy:
     """Returns what is likely to be good where a trial would take as long as the runs."""
     steps = [sum(entry.steps for entry in group) for group in groups]
     buckets = [
         Bucket(group, WIDTHS[-1], COMPILE_SECONDS, _seconds_guessed(group) / count)
         for group, count in zip(groups, steps, strict=True)
     ]
-    return _balanced(buckets, processes)
+    return _balanced(buckets, slots)
 
 
-def _strategy(groups: Sequence[Group], processes: int, measured_with: int | None = None) -> Strategy:
-    """Returns the best that so many processes can do.
+def _strategy(groups: Sequence[Group], slots: int, measured_with: int | None = None) -> Strategy:
+    """Returns the best that so many populations at the same time can do.
 
     Args:
-      measured_with: of how many processes the speeds are; None for their own number.
+      measured_with: of how many the speeds are; None for their own number.
     """
     buckets = []
     for group in groups:
         measured = group if _seconds_guessed(group) > WORTH_MEASURING_TOO else groups[0]
         config = at_sizes(measured[0].config, largest(measured))
-        speeds = speed.speeds(config, _widths(measured, processes), measured_with or processes)
-        buckets += _best_width(group, measured, speeds, processes)
-    return _balanced(buckets, processes)
+        speeds = speed.speeds(config, _widths(measured, slots), measured_with or slots)
+        buckets += _best_width(group, measured, speeds, slots)
+    return _balanced(buckets, slots)
 
 
-def _best_width(group: Group, measured: Group, speeds: Mapping[int, Speed], processes: int) -> list[Bucket]:
+def _best_width(group: Group, measured: Group, speeds: Mapping[int, Speed], slots: int) -> list[Bucket]:
     """Returns how to train a group, by the speeds of the one that is measured."""
     options = []
-    for width in sorted(speeds.keys() & _widths(group, processes) or speeds.keys()):
-        # Of one process: that all of them together are faster shows when their work is shared out.
+    for width in sorted(speeds.keys() & _widths(group, slots) or speeds.keys()):
+        # Of one slot: that all of them together are faster shows when their work is shared out.
         compiling = MORE_PROGRAMS * speeds[width].compile_seconds
-        found = Speed(compiling, speeds[width].run_step_seconds * processes)
+        found = Speed(compiling, speeds[width].run_step_seconds * slots)
         options.append(best_buckets(group, width, found, measured))
     return min(options, key=lambda buckets: sum(bucket.seconds for bucket in buckets))
 
 
-def _widths(group: Group, processes: int) -> list[int]:
+def _widths(group: Group, slots: int) -> list[int]:
     """Returns the widths worth a look: no wider than there are runs, or than memory holds."""
-    room = MEMORY_SHARE * cost.memory_limit() / processes
-    runs = max(2, len(group) // processes)
+    room = MEMORY_SHARE * cost.memory_limit() / slots
+    runs = max(2, len(group) // slots)
     wide = [w for w in WIDTHS if w <= runs and memory(group[0].config, largest(group), w) <= room]
     return wide or [1]
 
 
-def _balanced(buckets: Sequence[Bucket], processes: int) -> Strategy:
+def _balanced(buckets: Sequence[Bucket], slots: int) -> Strategy:
     """Halves the longest bucket as long as all are done sooner for it; the longest begin."""
     seconds, chosen = math.inf, list(buckets)
-    while (found := _makespan(chosen, processes)) < seconds:
+    while (found := _makespan(chosen, slots)) < seconds:
         seconds, buckets = found, sorted(chosen, key=lambda bucket: -bucket.seconds)
         chosen = [*buckets[0].halves(), *buckets[1:]] if buckets else []
-    return seconds + START_SECONDS * (processes > 1), list(buckets), processes
+    return seconds, list(buckets), slots
 
 
-def _makespan(buckets: Sequence[Bucket], processes: int) -> float:
+def _makespan(buckets: Sequence[Bucket], slots: int) -> float:
     """Returns the seconds until all are done, when whoever is free takes the longest that is left."""
-    busy = [0.0] * processes
+    busy = [0.0] * slots
     for bucket in sorted(buckets, key=lambda bucket: -bucket.seconds):
         busy[busy.index(min(busy))] += bucket.seconds
     return max(busy)

@@ -4,13 +4,12 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import pathlib
 import statistics
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -19,10 +18,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from vae_jax import build, cost, data, fit
-from vae_jax.config import hash_text, read_json, resolved_json
-from vae_jax.errors import UsageError
+from vae_jax.config import hash_text
 from vae_jax.paths import cache_dir, write_whole
-from vae_jax.sweeps.cores import as_text, cores, environments, from_text, most, pin, shares
+from vae_jax.sweeps.cores import cores, most, threads
 
 TRIAL_SECONDS = 0.5  # of one trial, roughly
 WORTHWHILE = 0.95  # a wider population is no faster unless it takes less than so much of the time
@@ -37,15 +35,15 @@ class Speed:
     """Attributes:
     compile_seconds: until a new program runs.
     run_step_seconds: of wall time for one step of one run, when everything is busy: twice as
-      many processes of the same speed have half of it.
+      many slots of the same speed have half of it.
     """
 
     compile_seconds: float
     run_step_seconds: float
 
 
-def speeds(config: ConfigDict, widths: Sequence[int], processes: int) -> dict[int, Speed]:
-    """Returns the speed of `processes` at once, each training so many runs like `config` together.
+def speeds(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, Speed]:
+    """Returns the speed of `slots` populations at once, each of so many runs like `config`.
 
     Measured by a few steps the first time, which takes some seconds for each width; then from the
     cache.
@@ -53,13 +51,13 @@ def speeds(config: ConfigDict, widths: Sequence[int], processes: int) -> dict[in
     Args:
       widths: in rising order. Those after one that is no faster than the one before are left out.
     """
-    here = min(processes, most())
+    here = min(slots, most())
     found = _known(config, here)
     if not set(_worth(found, widths)) <= found.keys():
-        found |= trials(config, widths) if here == 1 else _trials_at_once(config, widths, here)
+        found |= _trials(config, widths, here)
         _keep(config, here, found)
     # Machines of a cluster are taken to be like this one.
-    share = here / processes
+    share = here / slots
     return {
         width: dataclasses.replace(found[width], run_step_seconds=found[width].run_step_seconds * share)
         for width in _worth(found, widths)
@@ -67,12 +65,12 @@ def speeds(config: ConfigDict, widths: Sequence[int], processes: int) -> dict[in
     }
 
 
-def learn(config: ConfigDict, width: int, processes: int, run_step_seconds: float) -> None:
+def learn(config: ConfigDict, width: int, slots: int, run_step_seconds: float) -> None:
     """Puts what real training took in the place of what the trial took; a busy machine misleads."""
-    known = _known(config, processes)
+    known = _known(config, slots)
     if width in known:
         seen = dataclasses.replace(known[width], run_step_seconds=run_step_seconds)
-        _keep(config, processes, known | {width: seen})
+        _keep(config, slots, known | {width: seen})
 
 
 def _worth(found: Mapping[int, Speed], widths: Sequence[int]) -> list[int]:
@@ -84,14 +82,14 @@ def _worth(found: Mapping[int, Speed], widths: Sequence[int]) -> list[int]:
     return list(widths)
 
 
-def _known(config: ConfigDict, processes: int) -> dict[int, Speed]:
+def _known(config: ConfigDict, slots: int) -> dict[int, Speed]:
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        return _from_text(_path(config, processes).read_text())
+        return _from_text(_path(config, slots).read_text())
     return {}
 
 
-def _keep(config: ConfigDict, processes: int, found: Mapping[int, Speed]) -> None:
-    path = _path(config, processes)
+def _keep(config: ConfigDict, slots: int, found: Mapping[int, Speed]) -> None:
+    path = _path(config, slots)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, _as_text(found))
 
@@ -102,15 +100,6 @@ def _as_text(found: Mapping[int, Speed]) -> str:
 
 def _from_text(text: str) -> dict[int, Speed]:
     return {int(width): Speed(**fields) for width, fields in json.loads(text).items()}
-
-
-def trials(config: ConfigDict, widths: Sequence[int]) -> dict[int, Speed]:
-    """Measures one width after the other in this process, until one is no faster."""
-    found: dict[int, Speed] = {}
-    for width in widths:
-        if width in _worth(found, widths):
-            found[width] = trial(config, width)
-    return found
 
 
 def trial(config: ConfigDict, width: int, wait: Callable[[], object] = lambda: None) -> Speed:
@@ -140,45 +129,37 @@ def trial(config: ConfigDict, width: int, wait: Callable[[], object] = lambda: N
     return Speed(max(first - usual, 0.0), usual / steps / width)
 
 
-def _trials_at_once(config: ConfigDict, widths: Sequence[int], processes: int) -> dict[int, Speed]:
-    """Measures in so many processes at the same time, several widths at once, until one is no faster."""
+def _trials(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, Speed]:
+    """Measures so many populations at once, several widths together, until one is no faster."""
     found: dict[int, Speed] = {}
-    for first in range(0, len(widths), processes):
+    together = min(slots, threads())  # GPUs, each with a process of its own, do not slow each other down
+    for first in range(0, len(widths), together):
         if widths[first] in _worth(found, widths):
-            some = widths[first : first + processes]
-            given = [some[i % len(some)] for i in range(processes)]
+            some = widths[first : first + together]
+            given = [some[i % len(some)] for i in range(together)]
             told = list(zip(given, _together(config, given), strict=True))
-            found |= {w: _slowest([speed for width, speed in told if width == w], processes) for w in some}
+            found |= {w: _slowest([speed for width, speed in told if width == w], slots) for w in some}
     return found
 
 
 def _together(config: ConfigDict, widths: Sequence[int]) -> list[Speed]:
-    """Measures each width in a process of its own, on cores of its own, all at the same moment."""
-    command = [
-        sys.executable,
-        "-c",
-        "from vae_jax.sweeps.speed import main; main()",
-        resolved_json(config, ""),
-    ]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    places = zip(widths, shares(len(widths)), environments(len(widths)), strict=True)
-    running = [
-        subprocess.Popen([*command, str(width), as_text(own)], env=os.environ | environment, **pipes)
-        for width, own, environment in places
-    ]
-    for process in running:
-        process.stdout.readline()  # it has compiled
-    for process in running:
-        process.stdin.close()
-    told = [process.stdout.read() for process in running]
-    if any(process.wait() for process in running):
-        raise UsageError("a process that measures the speed of training ended with an error")
-    return [Speed(**json.loads(text)) for text in told]
+    """Measures each width in a thread of its own, all at the same moment."""
+    compiled = threading.Barrier(len(widths))
+
+    def of_width(width: int) -> Speed:
+        try:
+            return trial(config, width, compiled.wait)
+        except BaseException:
+            compiled.abort()  # the others would wait for ever
+            raise
+
+    with ThreadPoolExecutor(len(widths)) as crew:
+        return list(crew.map(of_width, widths))
 
 
-def _slowest(found: Sequence[Speed], processes: int) -> Speed:
-    """Returns the speed of processes that end when the slowest does."""
-    step = max(one.run_step_seconds for one in found) / processes
+def _slowest(found: Sequence[Speed], slots: int) -> Speed:
+    """Returns the speed of so many populations that end when the slowest does."""
+    step = max(one.run_step_seconds for one in found) / slots
     return Speed(max(one.compile_seconds for one in found), step)
 
 
@@ -193,23 +174,8 @@ def _noise(source: data.Source, train: int, valid: int) -> fit.Images:
     return fit.Images(jnp.asarray(pixels), jnp.asarray(pixels[:valid] > 0, jnp.float32))
 
 
-def _path(config: ConfigDict, processes: int) -> pathlib.Path:
+def _path(config: ConfigDict, slots: int) -> pathlib.Path:
     fields: Mapping[str, Any] = {n: v for n, v in config.to_dict().items() if n not in NO_PROGRAM}
     machine = [jax.devices()[0].device_kind, len(cores()), jax.__version__]
-    key = hash_text(json.dumps([fields, machine, processes], sort_keys=True))[:16]
+    key = hash_text(json.dumps([fields, machine, slots], sort_keys=True))[:16]
     return cache_dir() / "speeds" / f"{key}.json"
-
-
-def main() -> None:
-    """Measures in a process of its own: arguments are the config as JSON, a width and cores.
-
-    Says when it has compiled, and measures as soon as its input is closed.
-    """
-    _, text, width, own = sys.argv
-    pin(from_text(own))
-
-    def wait() -> None:
-        print("ready", flush=True)
-        sys.stdin.read()
-
-    print(json.dumps(dataclasses.asdict(trial(read_json(text)[0], int(width), wait))))
