@@ -15,7 +15,7 @@ from vae_jax.errors import UsageError
 from vae_jax.launch import quiet
 from vae_jax.paths import locked
 from vae_jax.runs import all_runs
-from vae_jax.sweeps import Place, execute, executor, population, processes
+from vae_jax.sweeps import Place, execute, executor, local, population, processes
 from vae_jax.sweeps.population import Population
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 3, "evaluation.iwae_samples": 2}
@@ -153,15 +153,15 @@ def test_outcome_is_told_as_soon_as_there_is_one(tmp_path):
 
 
 def test_several_populations_train_at_the_same_time(tmp_path, monkeypatch):
-    beginning, real = threading.Barrier(2, timeout=60), execute.launch
+    beginning, real = threading.Barrier(2, timeout=60), local.launch
 
     def launch_together(*arguments):
         beginning.wait()  # an error, where there is but one at a time
         yield from real(*arguments)
 
-    monkeypatch.setattr(execute, "launch", launch_together)
-    local = executor("local:2", tmp_path)
-    outcomes = list(local.execute(POPULATIONS[:2], Place(tmp_path), quiet))
+    monkeypatch.setattr(local, "launch", launch_together)
+    both = executor("local:2", tmp_path)
+    outcomes = list(both.execute(POPULATIONS[:2], Place(tmp_path), quiet))
     assert [outcome.status for outcome in outcomes] == ["completed"] * 4
 
 
@@ -169,7 +169,7 @@ def test_error_in_a_thread_is_an_error_of_the_execution(tmp_path, monkeypatch):
     def broken(*arguments):
         raise UsageError("no data")
 
-    monkeypatch.setattr(execute, "launch", broken)
+    monkeypatch.setattr(local, "launch", broken)
     with pytest.raises(UsageError, match="no data"):
         execute_all("local:2", tmp_path)
 
@@ -200,9 +200,9 @@ def test_free_population_is_taken_before_one_that_another_process_trains(tmp_pat
     POPULATIONS[0].write(tmp_path)
     with locked(POPULATIONS[0].lock(tmp_path)):
         assert POPULATIONS[0].is_held(tmp_path)
-        assert execute._next(waiting, tmp_path) == POPULATIONS[1]
-        assert execute._next(waiting, tmp_path) == POPULATIONS[2]
-        assert execute._next(waiting, tmp_path) == POPULATIONS[0]
+        assert execute.next_free(waiting, tmp_path) == POPULATIONS[1]
+        assert execute.next_free(waiting, tmp_path) == POPULATIONS[2]
+        assert execute.next_free(waiting, tmp_path) == POPULATIONS[0]
     assert f"another process trains population {POPULATIONS[0].id}" in capsys.readouterr().err
     assert not POPULATIONS[0].is_held(tmp_path)
 

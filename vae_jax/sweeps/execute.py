@@ -4,9 +4,7 @@ import collections
 import json
 import math
 import pathlib
-import queue
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,13 +15,11 @@ from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome
 from vae_jax.pool import Show
 from vae_jax.runs import Run
-from vae_jax.sweeps.cores import threads
-from vae_jax.sweeps.population import Population, launch
+from vae_jax.sweeps.population import Population
 from vae_jax.sweeps.worker import Order
 
 TRIES = 3  # of a population whose process dies and gets no further
 LOOK_SECONDS = 0.2  # between two looks at what the workers have done,
-STOP_SECONDS = 10.0  # that an interrupt waits for epochs to end
 LOOK_SHARE = 0.1  # unless looking would take more than this share of the time
 
 
@@ -58,86 +54,6 @@ class Executor(Protocol):
     def close(self) -> None: ...
 
 
-class Local:
-    """Populations in this process, each in a thread: a small one alone leaves most cores idle.
-
-    Between two epochs a thread has little to do that another must wait for, and what one compiles
-    all can run.
-    """
-
-    def __init__(self, slots: int | None = None):
-        self.slots = slots or threads()
-
-    def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
-        crew = _Crew(populations, place)
-        members = [threading.Thread(target=crew.work, daemon=True) for _ in populations[: self.slots]]
-        for member in members:
-            member.start()
-        try:
-            while members:
-                match crew.told.get():
-                    case Outcome() as outcome:
-                        yield outcome
-                    case BaseException() as error:
-                        raise error
-                    case (*epoch,):
-                        show(*epoch)
-                    case None:
-                        members.pop()
-        finally:
-            crew.stop(members)
-
-    def close(self) -> None:
-        pass
-
-
-class _Crew:
-    """Threads that train populations, one after another each.
-
-    Attributes:
-      told: by all of them: outcomes, the arguments of `show`, errors, and None when one is done.
-    """
-
-    def __init__(self, populations: Sequence[Population], place: Place):
-        self.told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._waiting, self._place = list(populations), place
-        self._choosing, self._stopping = threading.Lock(), threading.Event()
-
-    def work(self) -> None:
-        try:
-            while population := self._take():
-                self._train(population)
-        except BaseException as error:
-            self.told.put(error)
-        self.told.put(None)
-
-    def stop(self, members: Sequence[threading.Thread]) -> None:
-        """Stops them after their epochs, or leaves them to the end of the process, which harms no run."""
-        self._stopping.set()
-        for member in members:
-            member.join(STOP_SECONDS / len(members))
-
-    def _take(self) -> Population | None:
-        with self._choosing:
-            return _next(self._waiting, self._place.workdir) if self._waiting else None
-
-    def _train(self, population: Population) -> None:
-        while population.is_held(self._place.workdir):  # by another process
-            if self._stopping.wait(LOOK_SECONDS):
-                return
-        failed = False
-        for outcome in launch(population, *self._place, self._show):
-            failed |= outcome.status == "failed"
-            self.told.put(outcome)
-        if not failed:
-            population.remove(self._place.workdir)
-
-    def _show(self, *epoch: Any) -> None:
-        if self._stopping.is_set():
-            raise KeyboardInterrupt  # which marks no run as failed
-        self.told.put(epoch)
-
-
 class Remote:
     """Populations in workers that share the work directory and nothing else.
 
@@ -157,7 +73,7 @@ class Remote:
         try:
             while waiting or flights:
                 while waiting and len(flights) < self.slots:
-                    population = _next(waiting, place.workdir)
+                    population = next_free(waiting, place.workdir)
                     tries[population.id] += 1
                     flights.append(Flight(population, place, self.start))
                 began = time.monotonic()
@@ -237,7 +153,7 @@ class Flight:
         return [json.loads(line) for line in lines]
 
 
-def _next(waiting: list[Population], workdir: pathlib.Path) -> Population:
+def next_free(waiting: list[Population], workdir: pathlib.Path) -> Population:
     """Takes the first population that no process trains; where there is none, the first, to wait for it."""
     for population in waiting:
         if not population.is_held(workdir):

@@ -1,6 +1,6 @@
 """The executors by name: where the populations of a sweep train.
 
-To add one, give it a class (see `execute.Remote`) and a line in `EXECUTORS`.
+To add one, give it a class (see `execute.Executor`, and `execute.Remote`) and a line in `EXECUTORS`.
 """
 
 import pathlib
@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from vae_jax.errors import UsageError, lookup
 from vae_jax.sweeps.cores import gpus
-from vae_jax.sweeps.execute import Executor, Local
+from vae_jax.sweeps.execute import Executor
+from vae_jax.sweeps.local import Local
 
 
 def executor(spec: str, workdir: pathlib.Path) -> Executor:

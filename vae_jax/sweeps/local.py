@@ -1,0 +1,96 @@
+"""Populations in this process, each in a thread of its own."""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from vae_jax.launch import Outcome
+from vae_jax.pool import Show
+from vae_jax.sweeps.cores import threads
+from vae_jax.sweeps.execute import LOOK_SECONDS, Place, next_free
+from vae_jax.sweeps.population import Population, launch
+
+STOP_SECONDS = 10.0  # that an interrupt waits for epochs to end
+
+
+class Local:
+    """Populations in this process, each in a thread: a small one alone leaves most cores idle.
+
+    Between two epochs a thread has little to do that another must wait for, and what one compiles
+    all can run.
+    """
+
+    def __init__(self, slots: int | None = None):
+        self.slots = slots or threads()
+
+    def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
+        crew = _Crew(populations, place)
+        members = [threading.Thread(target=crew.work, daemon=True) for _ in populations[: self.slots]]
+        for member in members:
+            member.start()
+        working = len(members)
+        try:
+            while working:
+                match crew.told.get():
+                    case Outcome() as outcome:
+                        yield outcome
+                    case BaseException() as error:
+                        raise error
+                    case (*epoch,):
+                        show(*epoch)
+                    case None:
+                        working -= 1
+        finally:
+            crew.stop(members)
+
+    def close(self) -> None:
+        pass
+
+
+class _Crew:
+    """Threads that train populations, one after another each.
+
+    Attributes:
+      told: by all of them: outcomes, the arguments of `show`, errors, and None when one is done.
+    """
+
+    def __init__(self, populations: Sequence[Population], place: Place):
+        self.told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._waiting, self._place = list(populations), place
+        self._choosing, self._stopping = threading.Lock(), threading.Event()
+
+    def work(self) -> None:
+        try:
+            while population := self._take():
+                self._train(population)
+        except BaseException as error:
+            self.told.put(error)
+        self.told.put(None)
+
+    def stop(self, members: Sequence[threading.Thread]) -> None:
+        """Stops them after their epochs, or leaves them to the end of the process, which harms no run."""
+        self._stopping.set()
+        for member in members:
+            member.join(STOP_SECONDS / len(members))
+
+    def _take(self) -> Population | None:
+        with self._choosing:
+            over = not self._waiting or self._stopping.is_set()
+            return None if over else next_free(self._waiting, self._place.workdir)
+
+    def _train(self, population: Population) -> None:
+        while population.is_held(self._place.workdir):  # by another process
+            if self._stopping.wait(LOOK_SECONDS):
+                return
+        failed = False
+        for outcome in launch(population, *self._place, self._show):
+            failed |= outcome.status == "failed"
+            self.told.put(outcome)
+        if not failed:
+            population.remove(self._place.workdir)
+
+    def _show(self, *epoch: Any) -> None:
+        if self._stopping.is_set():
+            raise KeyboardInterrupt  # which marks no run as failed
+        self.told.put(epoch)
