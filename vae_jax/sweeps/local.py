@@ -87,6 +87,8 @@ class _Crew:
         for outcome in launch(population, *self._place, self._show):
             failed |= outcome.status == "failed"
             self.told.put(outcome)
+            if self._stopping.is_set():
+                return
         if not failed:
             population.remove(self._place.workdir)
 
