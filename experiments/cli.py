@@ -24,6 +24,7 @@ from vae_jax.check import check_fields
 from vae_jax.compilation import enable_cache
 from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import make_dir
+from vae_jax.sweeps import local
 from vae_jax.sweeps.space import KINDS, Space
 
 PREFIX = "--config."
@@ -110,7 +111,10 @@ def run(command: Callable[[Sequence[str]], int]) -> None:
         traceback.print_exc()
         code = 1
     gc.freeze()
-    sys.exit(distributed.end(code))
+    code = distributed.end(code)
+    if local.is_left():
+        distributed.leave(code)
+    sys.exit(code)
 
 
 def fail(message: str, code: int) -> int:

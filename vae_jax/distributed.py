@@ -87,7 +87,7 @@ def end(code: int) -> int:
         return code
     told = tell(code)
     if told == GO:
-        _leave(code)
+        leave(code)
     jax.distributed.shutdown()
     return told
 
@@ -109,7 +109,7 @@ def in_step() -> Iterator[None]:
         print(
             f"error: cannot go on with the other processes: {' '.join(str(error).split())}", file=sys.stderr
         )
-        _leave(1)
+        leave(1)
     finally:
         signal.signal(signal.SIGINT, handler)
     if asked:
@@ -126,7 +126,7 @@ def _broadcast(tree: Any) -> Any:
     return broadcast_one_to_all(tree)
 
 
-def _leave(code: int) -> None:
+def leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -104,7 +104,10 @@ class Pool:
         """Trains the runs in these slots for an epoch."""
         began = time.perf_counter()
         rows, after = self._compute(slots)
-        self.tell()
+        try:
+            self.tell()
+        finally:
+            jax.block_until_ready(after)  # an error must not leave it computing: the process may end
         metrics, where = jax.tree.map(lambda leaf: leaf[rows], jax.device_get(after))
         attempts = [self.attempts[index] for index in self.slots[slots]]
         self._untold = Tick(attempts, (time.perf_counter() - began) / len(slots), metrics, where)

@@ -11,7 +11,17 @@ from vae_jax.sweeps.cores import threads
 from vae_jax.sweeps.execute import LOOK_SECONDS, Place, next_free
 from vae_jax.sweeps.population import Population, launch
 
-STOP_SECONDS = 10.0  # that an interrupt waits for epochs to end
+THREAD = "population"
+STOP_SECONDS = 2.0  # that an interrupt waits for epochs to end
+
+
+def is_left() -> bool:
+    """Whether a population trains on, though nobody waits for it: what was told to stop had not by then.
+
+    It harms no run. But the process must end by `os._exit`: Python's own ending takes from under
+    the thread what it computes with.
+    """
+    return any(thread.name == THREAD for thread in threading.enumerate())
 
 
 class Local:
@@ -26,7 +36,9 @@ class Local:
 
     def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
         crew = _Crew(populations, place)
-        members = [threading.Thread(target=crew.work, daemon=True) for _ in populations[: self.slots]]
+        members = [
+            threading.Thread(target=crew.work, name=THREAD, daemon=True) for _ in populations[: self.slots]
+        ]
         for member in members:
             member.start()
         working = len(members)
@@ -69,7 +81,7 @@ class _Crew:
         self.told.put(None)
 
     def stop(self, members: Sequence[threading.Thread]) -> None:
-        """Stops them after their epochs, or leaves them to the end of the process, which harms no run."""
+        """Stops them after their epochs, if these do not take too long."""
         self._stopping.set()
         for member in members:
             member.join(STOP_SECONDS / len(members))
