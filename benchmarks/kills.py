@@ -1,15 +1,16 @@
 """Nothing is lost: a sweep is killed at random moments, and its runs compared with undisturbed ones.
 
-    python -m benchmarks.kills [--kills=40] [--seed=0]        (about 15 minutes)
+    python -m benchmarks.kills [--kills=40] [--seed=0] [--executor=processes]      (about 15 minutes)
 
-A sweep of 24 runs in two worker processes is killed with SIGKILL, the launcher or one of its
-workers by chance, and the same command given again, until it is done; then another one begins,
-until there were enough kills. Every run must be there once, never change once it is finished,
-and have the bits of an undisturbed sweep: metrics of every epoch, on test, and parameters.
+A sweep of 24 runs is killed with SIGKILL, the launcher or one of its workers by chance, and the same
+command given again, until it is done; then another one begins, until there were enough kills. Every
+run must be there once, never change once it is finished, and have the bits of an undisturbed sweep:
+metrics of every epoch, on test, and parameters.
 """
 
 import argparse
 import collections
+import functools
 import os
 import pathlib
 import random
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -43,9 +45,9 @@ def sweep_seed():
 RUNS = 24
 
 
-def start(config: pathlib.Path, workdir: pathlib.Path) -> subprocess.Popen:
+def start(config: pathlib.Path, workdir: pathlib.Path, executor: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "experiments.sweep", f"--config={config}", "--sweep=rate,seed"]
-    command += [f"--workdir={workdir}", "--executor=processes"]
+    command += [f"--workdir={workdir}", f"--executor={executor}"]
     with open(log(workdir), "a") as told:
         return subprocess.Popen(command, stdout=told, stderr=told)
 
@@ -93,10 +95,12 @@ def check(workdir: pathlib.Path, undisturbed: dict[str, tuple]) -> None:
     assert not list((workdir / "populations").iterdir()), "a population was left behind"
 
 
-def disturbed(config, workdir, rng, kills: int, mean_seconds: float) -> collections.Counter:
+def disturbed(
+    launch_again: Callable[[], subprocess.Popen], workdir, rng, kills: int, mean_seconds: float
+) -> collections.Counter:
     """Runs a sweep to its end with at most so many kills; returns how many there were of which kind."""
     counts, finished = collections.Counter(), {}
-    launcher = start(config, workdir)
+    launcher = launch_again()
     while True:
         try:
             code = launcher.wait(rng.uniform(0.2, 2 * mean_seconds) if counts.total() < kills else None)
@@ -107,12 +111,12 @@ def disturbed(config, workdir, rng, kills: int, mean_seconds: float) -> collecti
             if kind == "launcher":
                 launcher.wait()
                 time.sleep(1.0)  # its workers notice and end
-                launcher = start(config, workdir)
+                launcher = launch_again()
         else:
             assert code == 1, f"exit code {code}, and three runs diverge"
             if len(results(workdir)) == RUNS and "failed" not in statuses(workdir):
                 return counts
-            launcher = start(config, workdir)  # a population that died too often was given up
+            launcher = launch_again()  # a population that died too often was given up
         now = results(workdir)
         assert all(now[name] == text for name, text in finished.items()), "a finished run was done again"
         finished = now
@@ -124,6 +128,7 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--executor", default="processes", help="of the sweeps: processes or local")
     arguments = parser.parse_args()
     rng, counts, sweeps = random.Random(arguments.seed), collections.Counter(), 0
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +136,7 @@ def main() -> None:
         config = root / "config.py"
         config.write_text(CONFIG)
         began = time.perf_counter()
-        assert start(config, root / "undisturbed").wait() == 1
+        assert start(config, root / "undisturbed", arguments.executor).wait() == 1
         seconds = time.perf_counter() - began
         undisturbed = {run.id: content(run) for run in runs.all_runs(root / "undisturbed")}
         assert len(undisturbed) == RUNS
@@ -139,7 +144,8 @@ def main() -> None:
         while counts.total() < arguments.kills:
             sweeps += 1
             workdir = root / f"sweep{sweeps}"
-            counts += disturbed(config, workdir, rng, arguments.kills - counts.total(), seconds / 3)
+            again = functools.partial(start, config, workdir, arguments.executor)
+            counts += disturbed(again, workdir, rng, arguments.kills - counts.total(), seconds / 3)
             check(workdir, undisturbed)
             print(f"sweep {sweeps}: as undisturbed, after {counts.total()} kills", flush=True)
     told = ", ".join(f"{count} of a {kind}" for kind, count in sorted(counts.items()))
