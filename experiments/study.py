@@ -129,7 +129,8 @@ def _configs(study: Study, arguments: argparse.Namespace) -> list[ConfigDict]:
     every = [flatten(config) for config in configs + timed_of(study, configs)]
     fixed = {"dataset", "seed", "latent_size", *differing(every)}
     for name in fixed & set(arguments.overrides):
-        raise UsageError(f"--config.{name} cannot be set here: the study itself sets it")
+        study_name = pathlib.Path(study.__file__).stem
+        raise UsageError(f"--config.{name} cannot be set here: the study '{study_name}' itself sets it")
     shrunk = [common.smoke(config) for config in configs] if arguments.smoke else configs
     return [cli.apply_overrides(config, arguments.overrides) for config in shrunk]
 

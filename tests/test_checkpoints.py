@@ -162,3 +162,17 @@ def test_newest_intact_epoch_is_restored(tmp_path, capsys):
     flip_a_bit(tmp_path / "000001.npz")
     with pytest.raises(UsageError, match=f"no intact checkpoint in '{tmp_path}'"):
         checkpoints.restore_newest(tmp_path, fresh)
+
+
+def test_failed_save_lets_go_of_what_it_wrote(tmp_path, monkeypatch):
+    written = []
+
+    def full(path, content):
+        written.append(content)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write_whole", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.save(tmp_path / "one.npz", {"a": np.zeros(3)})
+    with pytest.raises(ValueError, match="released"):
+        len(written[0])

@@ -28,9 +28,13 @@ def save(path: pathlib.Path, tree: Any) -> None:
     arrays = {name: np.asarray(without_keys(leaf)) for name, leaf in _named(tree).items()}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
+    with buffer.getbuffer() as archive:
+        digest = hashlib.sha256(archive).digest()
+    buffer.write(digest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getbuffer())
+    # Let go of even where the disk is full: Python 3.12.1 crashes on a view that garbage holds.
+    with buffer.getbuffer() as content:
+        write_whole(path, content)
 
 
 def restore(path: pathlib.Path, like: Any) -> Any:
