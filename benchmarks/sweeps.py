@@ -1,12 +1,12 @@
 """What a sweep costs as one program, against separate commands and a bare vmap; flat per run or not.
 
-    python -m benchmarks.sweeps        (about 15 minutes; run it on an otherwise idle machine)
+    python -m benchmarks.sweeps        (about 4 minutes; run it on an otherwise idle machine)
 
 1. 32 runs (8 learning rates x 4 seeds) of a small VAE on `digits`, as long as the shipped config
    trains: one sweep command, against 32 `experiments.train` commands (the median of three, times
-   32); and in one process, as one population, against a bare program: a hand-written vmap that
-   trains, validates and keeps the best parameters of the same 32 runs, and evaluates them, but
-   writes nothing. All with warm caches, start-up included.
+   32); and in one process (threads), against a bare program: a hand-written vmap that trains,
+   validates and keeps the best parameters of the same 32 runs, and evaluates them, but writes
+   nothing. All with warm caches, start-up included.
 2. Seconds per run, and memory, of sweeps of 8, 32, 128 and 512 runs.
 """
 
