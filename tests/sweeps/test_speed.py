@@ -116,3 +116,11 @@ def test_cores_are_shared_out_evenly(monkeypatch):
     assert cores.shares(4) == [[0], [1], [2], [5]]
     assert [len(own) for own in cores.shares(6)] == [1] * 6
     assert cores.from_text(cores.as_text([0, 12])) == [0, 12]
+
+
+def test_program_that_was_compiled_before_is_not_taken_to_compile_in_no_time(own_cache, monkeypatch):
+    monkeypatch.setattr(speed, "trial", lambda config, width, wait: speed.Speed(0.01, 1.0))
+    assert speed.speeds(CONFIG, [1], 1)[1].compile_seconds == speed.COMPILE_SECONDS
+    monkeypatch.setattr(speed, "trial", lambda config, width, wait: speed.Speed(7.0, 1.0))
+    assert speed.speeds(CONFIG, [1], 2)[1].compile_seconds == 7.0
+    assert speed.speeds(CONFIG, [1], 1)[1].compile_seconds == 7.0  # of the same program

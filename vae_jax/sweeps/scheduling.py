@@ -34,7 +34,6 @@ WIDTHS = (1, 8, 32)
 WORTH_MEASURING = 60.0  # seconds of a sweep, roughly; its longest group is then measured,
 WORTH_MEASURING_TOO = 200.0  # and every other that is as long as this
 MEMORY_SHARE = 0.8  # of the machine's, for all populations in flight
-COMPILE_SECONDS = 4.0  # where nothing is measured
 MORE_PROGRAMS = 1.5  # all programs of a population against that of training: it is evaluated, too
 
 Strategy = tuple[float, list[Bucket], int]  # seconds, buckets, slots
@@ -140,7 +139,7 @@ def _unmeasured(groups: Sequence[Group], slots: int) -> Strategy:
     """Returns what is likely to be good where a trial would take as long as the runs."""
     steps = [sum(entry.steps for entry in group) for group in groups]
     buckets = [
-        Bucket(group, WIDTHS[-1], COMPILE_SECONDS, _seconds_guessed(group) / count)
+        Bucket(group, WIDTHS[-1], speed.COMPILE_SECONDS, _seconds_guessed(group) / count)
         for group, count in zip(groups, steps, strict=True)
     ]
     return _balanced(buckets, slots)

@@ -23,6 +23,8 @@ from vae_jax.paths import cache_dir, write_whole
 from vae_jax.sweeps.cores import cores, most, threads
 
 TRIAL_SECONDS = 0.5  # of one trial, roughly
+COMPILE_SECONDS = 4.0  # of a program, where nothing is known
+REALLY_COMPILED = 0.5  # seconds: in less, a program is found that was compiled before
 WORTHWHILE = 0.95  # a wider population is no faster unless it takes less than so much of the time
 NO_PROGRAM = (
     *("seed", "learning_rate", "beta", "kl_warmup_epochs", "num_epochs", "stop_epoch"),
@@ -59,7 +61,7 @@ def speeds(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, S
     # Machines of a cluster are taken to be like this one.
     share = here / slots
     return {
-        width: dataclasses.replace(found[width], run_step_seconds=found[width].run_step_seconds * share)
+        width: Speed(_compile_seconds(config, width), found[width].run_step_seconds * share)
         for width in _worth(found, widths)
         if width in found
     }
@@ -71,6 +73,13 @@ def learn(config: ConfigDict, width: int, slots: int, run_step_seconds: float) -
     if width in known:
         seen = dataclasses.replace(known[width], run_step_seconds=run_step_seconds)
         _keep(config, slots, known | {width: seen})
+
+
+def _compile_seconds(config: ConfigDict, width: int) -> float:
+    """Returns the longest that was seen: a trial may have found its program compiled."""
+    every = [_known(config, slots) for slots in {1, most()}]
+    longest = max((known[width].compile_seconds for known in every if width in known), default=0.0)
+    return longest if longest > REALLY_COMPILED else COMPILE_SECONDS
 
 
 def _worth(found: Mapping[int, Speed], widths: Sequence[int]) -> list[int]:
