@@ -71,7 +71,15 @@ def test_buckets_are_shared_out_whole_where_there_are_enough(tmp_path, speeds):
     found = scheduling.schedule(planned, tmp_path)
     sizes = [each.sizes[1] for each in found.populations]
     assert sizes[0] == 512  # the longest begin
-    assert sorted(sizes) == [8, 16, 32, 64, 128, 256, 512, 512]  # and is halved, so that both end together
+    assert sorted(sizes) == [8, 16, 32, 64, 128, 256, 512]
+
+
+def test_buckets_are_halved_until_all_end_together(tmp_path):
+    planned = plan(tmp_path, LONG, lambda: [{"seed": seed} for seed in range(24)])
+    buckets = [scheduling.Bucket(part, 1, 0.0, 1.0) for part in (planned[:15], planned[15:])]
+    seconds, chosen, _ = scheduling._balanced(buckets, 2)
+    assert sorted(len(bucket.runs) for bucket in chosen) == [4, 5, 7, 8]  # 8 + 4, 7 + 5
+    assert seconds == 12 * planned[0].steps
 
 
 def test_width_goes_into_the_runs_without_a_rest(tmp_path, speeds):

@@ -34,6 +34,7 @@ WIDTHS = (1, 8, 32)
 WORTH_MEASURING = 60.0  # seconds of a sweep, roughly; its longest group is then measured,
 WORTH_MEASURING_TOO = 200.0  # and every other that is as long as this
 MEMORY_SHARE = 0.8  # of the machine's, for all populations in flight
+HALVINGS, CLEARLY = 4, 0.98  # how often a bucket is halved for each slot, and for how much less time
 MORE_PROGRAMS = 1.5  # all programs of a population against that of training: it is evaluated, too
 
 Strategy = tuple[float, list[Bucket], int]  # seconds, buckets, slots
@@ -180,12 +181,18 @@ def _widths(group: Group, slots: int) -> list[int]:
 
 
 def _balanced(buckets: Sequence[Bucket], slots: int) -> Strategy:
-    """Halves the longest bucket as long as all are done sooner for it; the longest begin."""
-    seconds, chosen = math.inf, list(buckets)
-    while (found := _makespan(chosen, slots)) < seconds:
-        seconds, buckets = found, sorted(chosen, key=lambda bucket: -bucket.seconds)
-        chosen = [*buckets[0].halves(), *buckets[1:]] if buckets else []
-    return seconds, list(buckets), slots
+    """Halves the longest bucket again and again, as often as all are done clearly sooner for it.
+
+    One halving may win nothing and the next much: 15 and 9 runs, then 9, 8 and 7, then 8, 7, 5 and 4.
+    """
+    chosen = sorted(buckets, key=lambda bucket: -bucket.seconds)
+    best, seconds = chosen, _makespan(chosen, slots)
+    for _ in range(HALVINGS * slots if chosen else 0):
+        longest, *others = chosen
+        chosen = sorted([*longest.halves(), *others], key=lambda bucket: -bucket.seconds)
+        if (found := _makespan(chosen, slots)) < CLEARLY * seconds:
+            best, seconds = chosen, found
+    return seconds, best, slots
 
 
 def _makespan(buckets: Sequence[Bucket], slots: int) -> float:
