@@ -4,9 +4,9 @@
 
 1. 32 runs (8 learning rates x 4 seeds) of a small VAE on `digits`, as long as the shipped config
    trains: one sweep command, against 32 `experiments.train` commands (the median of three, times
-   32); and in one process (threads), against a bare program: a hand-written vmap that trains,
-   validates and keeps the best parameters of the same 32 runs, and evaluates them, but writes
-   nothing. All with warm caches, start-up included.
+   32), and against a bare program: a hand-written vmap that trains, validates and keeps the best
+   parameters of the same 32 runs, and evaluates them, but writes nothing. All with warm
+   caches, start-up included.
 2. Seconds per run, and memory, of sweeps of 8, 32, 128 and 512 runs.
 """
 
@@ -162,18 +162,17 @@ def main() -> None:
         folder = pathlib.Path(name)
         os.environ["VAE_JAX_CACHE"] = str(folder / "cache")
         config = write_config(folder, 4, 8, EPOCHS)
-        sweep(folder, 0, 4, EPOCHS), sweep(folder, 12, 16, EPOCHS, LOCAL)  # they fill the caches
+        sweep(folder, 0, 4, EPOCHS)  # fills the caches, as the next two do
         train(folder, 100), timed("-m", "benchmarks.sweeps", "--bare", str(config))
         whole, _ = sweep(folder, 4, 8, EPOCHS)
-        local, _ = sweep(folder, 8, 12, EPOCHS, LOCAL)
         bare_seconds, _ = timed("-m", "benchmarks.sweeps", "--bare", str(config))
         alone = 32 * statistics.median(train(folder, seed) for seed in (101, 102, 103))
         print(
-            f"32 runs of {EPOCHS} epochs: one sweep {whole:.1f} s, in one process {local:.1f} s, "
+            f"32 runs of {EPOCHS} epochs: one sweep {whole:.1f} s, "
             f"32 commands {alone:.0f} s, bare vmap {bare_seconds:.1f} s"
         )
         report("one sweep / 32 commands", whole / alone, "commands")
-        report("one sweep in one process / bare vmap", local / bare_seconds, "bare")
+        report("one sweep / bare vmap", whole / bare_seconds, "bare")
         flat(folder)
 
 

@@ -61,7 +61,7 @@ def speeds(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, S
     # Machines of a cluster are taken to be like this one.
     share = here / slots
     return {
-        width: Speed(_compile_seconds(config, width), found[width].run_step_seconds * share)
+        width: Speed(_compile_seconds(config, width, here), found[width].run_step_seconds * share)
         for width in _worth(found, widths)
         if width in found
     }
@@ -75,9 +75,9 @@ def learn(config: ConfigDict, width: int, slots: int, run_step_seconds: float) -
         _keep(config, slots, known | {width: seen})
 
 
-def _compile_seconds(config: ConfigDict, width: int) -> float:
+def _compile_seconds(config: ConfigDict, width: int, slots: int) -> float:
     """Returns the longest that was seen: a trial may have found its program compiled."""
-    every = [_known(config, slots) for slots in {1, most()}]
+    every = [_known(config, count) for count in {1, slots, most()}]
     longest = max((known[width].compile_seconds for known in every if width in known), default=0.0)
     return longest if longest > REALLY_COMPILED else COMPILE_SECONDS
 
@@ -111,7 +111,7 @@ def _from_text(text: str) -> dict[int, Speed]:
     return {int(width): Speed(**fields) for width, fields in json.loads(text).items()}
 
 
-def trial(config: ConfigDict, width: int, wait: Callable[[], object] = lambda: None) -> Speed:
+def trial(config: ConfigDict, width: int, wait: Callable[[], object]) -> Speed:
     """Measures in this process: epochs over a part of the data, for about a second.
 
     Args:
@@ -163,7 +163,11 @@ def _together(config: ConfigDict, widths: Sequence[int]) -> list[Speed]:
             raise
 
     with ThreadPoolExecutor(len(widths)) as crew:
-        return list(crew.map(of_width, widths))
+        trials = [crew.submit(of_width, width) for width in widths]
+    # An error first: those that broke off for it say nothing.
+    for found in sorted(trials, key=lambda one: isinstance(one.exception(), threading.BrokenBarrierError)):
+        found.result()
+    return [found.result() for found in trials]
 
 
 def _slowest(found: Sequence[Speed], slots: int) -> Speed:
