@@ -10,16 +10,5 @@ from vae_jax.sweeps.search import ALGORITHMS, Job, Search, Settings
 from vae_jax.sweeps.space import Space, check_space, draw
 
 __all__ = ["ALGORITHMS", "EXECUTORS", "Executor", "Job", "Outcome", "Place", "Planned", "Schedule"]
-__all__ += [
-    "Search",
-    "Settings",
-    "Space",
-    "cheapest",
-    "check_space",
-    "draw",
-    "executor",
-    "expand",
-    "learn",
-    "plan",
-]
-__all__ += ["schedule", "settle"]
+__all__ += ["Search", "Settings", "Space", "cheapest", "check_space", "draw", "executor", "expand"]
+__all__ += ["learn", "plan", "schedule", "settle"]
