@@ -111,7 +111,15 @@ def _print_differences(rows: Sequence[Row], fields: Mapping[str, list[str]]) -> 
         values = sorted({row.fields[name] for row in rows}, key=lambda value: (str(type(value)), value))
         if len(values) > 1:
             others = f"   (and with it {', '.join(fields[name])})" if fields.get(name) else ""
-            print(f"  {name:<20} {', '.join(str(value) for value in values)}{others}")
+            print(f"  {name:<20} {_in_short(values)}{others}")
+
+
+def _in_short(values: Sequence[object]) -> str:
+    """All values, or of many the first and the last and how many they are."""
+    names = [f"{value:.12g}" if isinstance(value, float) else str(value) for value in values]
+    if len(names) <= 12:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])}, ..., {names[-1]} ({len(names)} values)"
 
 
 def _print_table(table: Table, by: list[str], metrics: Mapping[str, str]) -> None:

@@ -81,6 +81,16 @@ def test_table_prints_what_differs_and_nothing_else(workdir, capsys):
     assert labels[1] == "  test/nll: −log p(x), nats per image (IWAE bound, k = 5)"
 
 
+def test_of_many_values_the_first_and_the_last_are_named(tmp_path, capsys):
+    for number in range(20):
+        config = override(vae.get_config(), {"learning_rate": 1e-6 * (number + 1), "seed": number % 2})
+        write_run(tmp_path, config, nll=30.0)
+    compare.main([str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split(maxsplit=1) == ["learning_rate", "1e-06, 2e-06, 3e-06, ..., 2e-05 (20 values)"]
+    assert lines[2].split(maxsplit=1) == ["seed", "0, 1"]
+
+
 def test_nested_fields_that_differ_are_named_and_never_averaged_over(tmp_path, capsys):
     for seed in range(2):
         for sizes in ((), (300, 400)):

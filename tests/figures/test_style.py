@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 
@@ -108,3 +109,28 @@ def test_costs_are_written_with_their_unit(low, high, unit, expected):
         style.cost_axis(axes, unit)
     ticks = [label.get_text() for label in draw(drawn).axes[0].get_xticklabels()]
     assert expected in [tick.replace("\N{NO-BREAK SPACE}", " ") for tick in ticks]
+
+
+@pytest.mark.parametrize("values", [[1, 2, 4, 8, 16, 32, 64, 128], [1e-4, 3e-4, 1e-3, 3e-3]])
+def test_few_values_far_apart_all_have_their_ticks(values):
+    assert ticks(values) == [f"{value:g}" for value in values]
+
+
+def test_of_many_values_those_have_ticks_whose_names_can_be_read():
+    values = [index * 1e-6 for index in range(1, 101)]
+    names = ticks(values)
+    assert names[0] == "1e-06"
+    assert 3 <= len(names) <= 8
+    assert set(names) <= {f"{value:g}" for value in values}
+
+
+def ticks(values):
+    """The names of the ticks of a narrow panel, none of which overlaps the next."""
+    with style.style():
+        drawn, (axes,) = style.subplots(1, width=2.3, height=2)
+        axes.plot(values, values)
+        style.doubling_axis(axes, values)
+        drawn.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    return [label.get_text() for label in axes.get_xticklabels()]

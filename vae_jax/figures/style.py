@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -77,11 +78,23 @@ def curve(
 
 
 def doubling_axis(axes: Axes, values: Sequence[float]) -> None:
-    """Makes x logarithmic with a tick at each value, written in full."""
+    """Makes x logarithmic with ticks at `values`, written in full: at all that leave room to read them."""
+    shown = _apart(sorted(values), axes.get_window_extent().width / axes.figure.dpi)
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator(list(values)))
+    axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{value:g}" for value in values])
+    axes.set_xticklabels([f"{value:g}" for value in shown])
+
+
+def _apart(values: Sequence[float], inches: float) -> list[float]:
+    """Returns those of the sorted `values` whose names do not overlap on a logarithmic axis."""
+    whole = math.log(values[-1] / values[0]) or 1.0
+    letter = whole * 0.07 / inches  # the width of one, with some air
+    shown = [values[0]]
+    for value in values[1:]:
+        if math.log(value / shown[-1]) > letter * (len(f"{value:g}") + len(f"{shown[-1]:g}")) / 2:
+            shown.append(value)
+    return shown
 
 
 def log_ticks(axis: Axis) -> None:
