@@ -103,6 +103,9 @@ def main() -> None:
     if arguments.fixed:
         fixed(arguments.fixed, arguments.config, arguments.workdir, arguments.manual_dir)
         return
+    from vae_jax import data
+
+    data.load("mnist", arguments.manual_dir)  # prepares it where that was never done
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         config = folder / "config.py"

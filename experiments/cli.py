@@ -93,6 +93,7 @@ def add_config(parser: Parser) -> None:
 
 def run(command: Callable[[Sequence[str]], int]) -> None:
     """Calls a command with the program's arguments and exits with its code."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # workers may need that GPU, too
     enable_cache()
     gc.freeze()  # what is imported stays: looking it through for garbage takes half a second at exit
     try:

@@ -43,7 +43,10 @@ def finished(workdirs: Sequence[pathlib.Path]) -> list[Run]:
     Raises:
       UsageError: a directory that is not there.
     """
-    runs = {run.id: run for workdir in workdirs for run in all_runs(workdir) if run.ended}
+    runs: dict[str, Run] = {}
+    for run in (run for workdir in workdirs for run in all_runs(workdir) if run.ended):
+        if run.id not in runs or runs[run.id].final_result() is None:  # failed there, perhaps not here
+            runs[run.id] = run
     return list(runs.values())
 
 

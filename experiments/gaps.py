@@ -9,15 +9,16 @@ q(z|x). From where one would sample it, points are drawn: from the VAE's prior; 
 none, and is given the Gaussian with its codes' own mean and covariance. A point lies in a hole if it
 is farther from every training code than 95% of the test codes are: 5% is as good as none. What the
 decoder makes of the points should look like data: their distance to the nearest training image is
-set against that of the reconstructions of test images.
+set against that of the same model's reconstructions of test images.
 
 Claims:
 - the autoencoder has gaps: 10% or more of the points lie in holes;
-- the VAE has fewer (the difference of the shares, seed by seed);
-- what it decodes at the points looks more like data than the autoencoder's (distance / distance);
+- the VAE has none to speak of: 10% or less;
+- at least it has fewer (the difference of the shares, seed by seed);
+- what it decodes at the points looks more like data than the autoencoder's (ratio / ratio);
 - the autoencoder mixes classes: 5% or more of its codes' ten nearest neighbours are of another;
 - and does so where they look alike: the rank correlation over pairs of classes between the share
-  of mixed neighbours and the distance of mean images is negative.
+  of mixed neighbours and the distance of mean images is below that of 95% of shuffled classes.
 
     python -m experiments.gaps --workdir=results
     python -m experiments.gaps --dataset=mnist --workdir=results
@@ -154,12 +155,18 @@ def _claims(found: dict[str, list[Measures]], images: data.Dataset) -> list[Clai
             at_least=0.1,
         ),
         Claim(
-            "the VAE has fewer (its share of points in holes, less the autoencoder's)",
+            "the VAE has none to speak of (its share of points in holes)",
+            estimate([measures.empty for measures in variational]),
+            at_most=0.1,
+        ),
+        Claim(
+            "at least it has fewer (its share of points in holes, less the autoencoder's)",
             estimate([v.empty - a.empty for v, a in zip(variational, plain, strict=True)]),
             at_most=0.0,
         ),
         Claim(
-            "the VAE's decoded points look more like data (distance to the nearest image / distance)",
+            "the VAE's decoded points look more like data (distance to the nearest training image over "
+            "that of its own reconstructions: VAE's / autoencoder's)",
             estimate([v.unlike / a.unlike for v, a in zip(variational, plain, strict=True)]),
             at_most=1.0,
         ),
@@ -169,9 +176,10 @@ def _claims(found: dict[str, list[Measures]], images: data.Dataset) -> list[Clai
             at_least=0.05,
         ),
         Claim(
-            "and does so where they look alike (rank correlation of mixing and distance of mean images)",
+            "and does so where they look alike (rank correlation of mixing and distance of mean images; "
+            "bound: 95% of shuffled classes)",
             estimate([neighbors.rank_correlation(a.mixing, looks) for a in plain]),
-            at_most=0.0,
+            at_most=-round(max(neighbors.chance_correlation(-a.mixing, looks) for a in plain), 3),
         ),
     ]
 

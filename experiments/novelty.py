@@ -5,8 +5,9 @@ trees that still look like trees". So: codes drawn from the prior of a VAE with 
 dimensions and decoded, each beside the training image that is nearest to it in pixels. Three
 measures. Novelty: how far a sample is from its nearest training image, against the reconstruction
 of a test image, which is just as smooth and no copy. Authenticity: the share of samples that are
-farther from their nearest training image than that is from any other one. Coverage: the share of
-test images with a sample nearby, nearer than their fifth nearest test image.
+farther from their nearest training image than that is from any other one: of new images it is about
+0.5, and more only says that samples lie farther from the data. Coverage: the share of test images with
+a sample nearby, nearer than their fifth nearest test image.
 The runs are those of latent_size.
 
 Claims:
@@ -98,14 +99,14 @@ def _claims(found: Sequence[Measures]) -> list[Claim]:
             at_least=0.75,
         ),
         Claim(
-            "samples are authentic (share that are no copies; bound: half that of test reconstructions)",
-            estimate([one.authentic[0] for one in found]),
-            at_least=round(0.5 * np.mean([one.authentic[1] for one in found]), 3),
+            "samples are authentic (share that are no copies / of test reconstructions)",
+            estimate([one.authentic[0] / one.authentic[1] for one in found]),
+            at_least=0.5,
         ),
         Claim(
-            "samples look like data (share of test images covered; bound: half that by reconstructions)",
-            estimate([one.covered[0] for one in found]),
-            at_least=round(0.5 * np.mean([one.covered[1] for one in found]), 3),
+            "samples look like data (share of test images covered / by reconstructions of others)",
+            estimate([one.covered[0] / one.covered[1] for one in found]),
+            at_least=0.5,
         ),
     ]
 

@@ -1,13 +1,14 @@
 """How good are samples from the prior, by latent size? Kingma & Welling (2014), Fig. 5.
 
 The figure shows the mean of p(x|z) for each z drawn from the prior, of the first seed, as theirs
-does; their sizes are 2, 5, 10 and 20, here they are those of the other studies. Beside as many test
-images: how often is an image's nearest other of its own kind, real or sampled? 0.5 if nothing tells
-them apart, 1 if everything does. The same is asked of samples whose z comes from q(z|x) of
+does; their sizes are 2, 5, 10 and 20, here they are those of the other studies. Such samples are laid
+among as many test images: how often is the nearest other image of the same kind, real or sampled?
+That is asked of real images and of samples, and the larger share counts: about 0.5 if nothing tells
+them apart, 1 if one kind is always known. The same is asked of samples whose z comes from q(z|x) of
 validation images: these lie where the prior should.
 
 Claims:
-- no size makes perfect samples: they are told apart more often than not (the smallest);
+- no size makes perfect samples: one kind is known at least six times in ten (the smallest share);
 - at the largest size the prior is to blame in part: from the codes of images they are better.
 
     python -m experiments.samples --workdir=results
@@ -27,14 +28,14 @@ from experiments.claims import Claim, Report
 from experiments.study import families
 from vae_jax import launch
 from vae_jax.evaluate.codes import posterior
-from vae_jax.evaluate.decoded import decoded, drawn
-from vae_jax.evaluate.two_sample import two_sample_accuracy
+from vae_jax.evaluate.decoded import decoded
+from vae_jax.evaluate.two_sample import own_kind
 from vae_jax.figures import sheets
 from vae_jax.results import Row, group
 from vae_jax.statistics import estimate
 from vae_jax.sweeps import expand
 
-NOTE = "how often samples and test images are told apart: z from the prior, as shown; z from images"
+NOTE = "how often samples, or else test images, are told: z from the prior, as shown; z from images"
 SIDE = 8  # images a row of a sheet
 COMPARED = 1000  # real images and samples, at most
 
@@ -68,14 +69,14 @@ def _sheet(row: Row) -> np.ndarray:
 
 
 def _told_apart(row: Row) -> list[float]:
-    """Returns how often samples are told from test images: z from the prior, z from images."""
+    """Returns how often the better known kind is known: z from the prior, z from images."""
     trained = launch.load(row.run)
     given = trained.model, trained.variables
     real, others = trained.images("test")[:COMPARED], trained.images("valid")[:COMPARED]
     codes = _prior(trained, row, len(real)), posterior(*given, others).sample(jax.random.key(0))
     flat = real.reshape(len(real), -1)
-    samples = (np.asarray(drawn(*given, z, jax.random.key(1))).reshape(len(z), -1) for z in codes)
-    return [two_sample_accuracy(flat, one) for one in samples]
+    samples = (np.asarray(decoded(*given, z)).reshape(len(z), -1) for z in codes)
+    return [max(own_kind(flat, one)) for one in samples]
 
 
 def _claims(told_LxSx2: np.ndarray) -> list[Claim]:
@@ -83,9 +84,9 @@ def _claims(told_LxSx2: np.ndarray) -> list[Claim]:
     prior_LxS, images_LxS = told_LxSx2[..., 0], told_LxSx2[..., 1]
     return [
         Claim(
-            "samples are told from real images, at every latent size (how often, the smallest)",
+            "samples are told from real images, at every latent size (how often; the smallest; 0.5 is never)",
             estimate(prior_LxS.min(0)),
-            at_least=0.5,
+            at_least=0.6,
         ),
         Claim(
             "codes of images make better ones than the prior's (difference, at the largest size)",

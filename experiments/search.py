@@ -97,7 +97,11 @@ def _of_asha(arguments: argparse.Namespace) -> dict[str, int]:
 
 
 def train(search: Search, config: ConfigDict, place: Place, executor: Executor | None) -> dict[Job, Outcome]:
-    """Trains one batch after the other, each planned as a sweep, until the search asks for no more."""
+    """Trains one batch after the other, each planned as a sweep, until the search asks for no more.
+
+    Or until a run fails: what the search would ask for without it, it must not ask for with it, and
+    the same command tries it again.
+    """
     outcomes: dict[Job, Outcome] = {}
     while jobs := search.jobs({job: loss(outcome) for job, outcome in outcomes.items()}):
         print(_told(jobs, search.rungs), flush=True)
@@ -105,6 +109,9 @@ def train(search: Search, config: ConfigDict, place: Place, executor: Executor |
         planned = sweeps.plan(list(configs.values()), place.workdir)
         ended = {outcome.run.id: outcome for outcome in carry_out(planned, place, executor)}
         outcomes |= {job: ended[run_of(own, place.workdir).id] for job, own in configs.items()}
+        if any(outcome.status == "failed" for outcome in ended.values()):
+            print("a run failed: the search ends here, and the same command goes on", file=sys.stderr)
+            break
     return outcomes
 
 

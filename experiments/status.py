@@ -40,7 +40,7 @@ class State(NamedTuple):
       epoch: epochs done.
       loss: the best validation loss; the last so far of a run that is not over.
       seconds: that the epochs of a run that is not over took.
-      holder: the process that trains it, or "".
+      holder: the process and thread that train it, or "".
     """
 
     run: Run
@@ -127,8 +127,8 @@ def _why(state: State) -> str:
 def seconds_left(states: Sequence[State]) -> float:
     """Returns about how long the runs in training and those that wait still take; NaN if none trains.
 
-    An epoch takes what it has taken so far, on average, and each process trains its share of them:
-    a run's seconds are its part of those of the process that trains it.
+    An epoch takes what it has taken so far, on average, and each process, or thread of one, trains its
+    share of them: a run's seconds are its part of those of the thread that trains it.
     """
     training = [state for state in states if state.state == "training"]
     epochs, seconds = sum(state.epoch for state in training), sum(state.seconds for state in training)

@@ -107,7 +107,7 @@ def _parse(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> argpa
         "--smoke", action="store_true", help="shrink the runs to seconds; verdicts mean nothing"
     )
     parser.add_argument("--dry_run", action="store_true", help="list the runs and their costs, do nothing")
-    parser.epilog = "Any field of every run's config: --config.num_epochs=5"
+    parser.epilog = "Any field of every run's config: --config.batch_size=64"
     cli.add_workdir(parser)
     arguments = parser.parse(argv)
     arguments.studies = getattr(arguments, "studies", None) or list(studies)

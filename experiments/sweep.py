@@ -100,9 +100,9 @@ def carry_out(
     for entry in planned:
         if entry.over:
             end(_found(entry))
-        if entry.damaged:
+        if entry.damaged and (aside := entry.run.set_aside()):
             told = f"{names[entry.run.id]}: '{entry.damaged}' is damaged"
-            print(f"{told}: set aside as '{entry.run.set_aside()}', trained again", file=sys.stderr)
+            print(f"{told}: set aside as '{aside}', trained again", file=sys.stderr)
     with view.shown():
         schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
         view.tally.planned_seconds = schedule.seconds
@@ -130,11 +130,12 @@ def chosen(spec: str, workdir: pathlib.Path) -> Iterator[sweeps.Executor | None]
 
 
 def _new(outcomes: Iterator[Outcome], view: View) -> Iterator[Outcome]:
-    """Yields each run's outcome once, though its population may tell it again."""
-    known = {outcome.run.id for outcome in view.outcomes}
+    """Yields each run's outcome once, though its population may tell it again, and the last of failures."""
+    sound = {outcome.run.id for outcome in view.outcomes}
     for outcome in outcomes:
-        if outcome.run.id not in known:
-            known.add(outcome.run.id)
+        if outcome.run.id not in sound:
+            if outcome.status != "failed":
+                sound.add(outcome.run.id)
             yield outcome
 
 
@@ -147,7 +148,7 @@ def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathl
     """Keeps what a sweep was estimated to take beside what it took."""
     if math.isnan(schedule.seconds):
         return
-    print(f"planned {schedule.seconds:.0f} s of training, took {seconds:.0f} s with evaluation")
+    print(f"planned {schedule.seconds:.0f} s, took {seconds:.0f} s")
     line = {"planned_seconds": schedule.seconds, "seconds": seconds, "slots": schedule.slots}
     line |= {"populations": [[len(p.configs), p.width, *p.sizes] for p in schedule.populations]}
     with open(workdir / "schedules.jsonl", "a") as file:
@@ -196,10 +197,10 @@ def print_schedule(schedule: sweeps.Schedule) -> None:
         latent_size, width = population.sizes
         runs = f"{len(population.configs)} runs, {population.width} at a time"
         print(f"population {population.id}: {runs}, at latent_size={latent_size} bottleneck_width={width}")
-    estimate = "not estimated" if math.isnan(schedule.seconds) else f"{schedule.seconds:.0f} s"
+    estimate = "time not estimated" if math.isnan(schedule.seconds) else f"about {schedule.seconds:.0f} s"
     print(
         f"{len(schedule.populations)} populations, {schedule.programs} programs to compile, "
-        f"{schedule.slots} at the same time; training {estimate}, {schedule.memory / 1e6:.0f} MB"
+        f"{schedule.slots} at the same time; {estimate}, {schedule.memory / 1e6:.0f} MB"
     )
 
 

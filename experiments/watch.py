@@ -38,7 +38,6 @@ class Tally:
       running: epoch and metrics of the runs in training.
       best: for each kind of loss (see `results.kind`).
       planned_seconds: the estimate of the schedule, or NaN.
-      outcomes: of the runs that have ended.
     """
 
     def __init__(self, planned: Sequence[Planned], names: Mapping[str, str]):
@@ -51,17 +50,22 @@ class Tally:
         self.running: dict[str, tuple[int, Mapping[str, float]]] = {}
         self.best: dict[tuple, Best] = {}
         self.planned_seconds = math.nan
-        self.outcomes: list[Outcome] = []
-        self._ends, self._over = Counter(), set()
+        self._outcomes: dict[str, Outcome] = {}
+        self._ends = Counter()
         self._began, self._made = time.monotonic(), 0
         self._first: tuple[float, int] | None = None
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of the runs that have ended."""
+        return list(self._outcomes.values())
 
     def epoch(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
         """Takes note of a run's epoch; called very often, so that nothing here counts all runs.
 
         One that is over may be told again, by the population that goes on after a kill.
         """
-        if run.id in self._over:
+        if run.id in self._outcomes:
             return
         advance = epoch - self._at[run.id]
         self._at[run.id] = epoch
@@ -72,10 +76,14 @@ class Tally:
         self._offer(run, metrics.get("valid/loss"))
 
     def end(self, outcome: Outcome) -> None:
-        """Takes note of a run's end: it makes no more epochs than it has made."""
-        self.outcomes.append(outcome)
+        """Takes note of a run's end: it makes no more epochs than it has made.
+
+        One that failed may end again, where a worker that went on with it had more luck.
+        """
+        if outcome.run.id in self._outcomes:
+            self._ends[self._outcomes[outcome.run.id].status] -= 1
+        self._outcomes[outcome.run.id] = outcome
         self._ends[outcome.status] += 1
-        self._over.add(outcome.run.id)
         self.running.pop(outcome.run.id, None)
         self._offer(outcome.run, outcome.result.get("valid_loss"))
         if outcome.run.id in self.epochs:
@@ -91,7 +99,7 @@ class Tally:
     def counts(self) -> dict[str, int]:
         """Returns how many runs have ended in each way, are running and are waiting."""
         ends = {status: self._ends[status] for status in ENDS}
-        waiting = self.count - len(self.outcomes) - len(self.running)
+        waiting = self.count - len(self._outcomes) - len(self.running)
         return ends | {"running": len(self.running), "waiting": waiting}
 
     def seconds(self) -> float:

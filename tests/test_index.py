@@ -77,6 +77,9 @@ def test_run_that_is_gone_is_in_no_list(workdir):
         lambda text: text.replace("{", "[", 1),
         lambda text: "[1]\nnull\n" + text,
         lambda text: "\x00\xff",
+        lambda text: text.replace("0.3", "0.8"),
+        lambda text: text.replace('"status"', '"ststus"'),
+        lambda text: text.replace('"vae_jax": "', '"vae_jax": "1'),  # of another version
     ],
 )
 def test_damaged_index_is_rebuilt(workdir, damage):
@@ -85,7 +88,7 @@ def test_damaged_index_is_rebuilt(workdir, damage):
     text = path.read_text()
     path.write_bytes(damage(text).encode("latin-1"))
     assert results.read_all([workdir]) == before
-    assert set(text.splitlines()) <= set(path.read_text().splitlines())
+    assert path.read_text() == text
 
 
 def test_directory_that_cannot_be_written_is_read_without(workdir, monkeypatch):
@@ -103,4 +106,6 @@ def test_unfinished_runs_are_not_indexed(workdir):
     run.create(resolved_json(config, FINGERPRINT))
     rows, left_out = results.read_all([workdir])
     assert (len(rows), left_out) == (COUNT, [f"{run.path} (not finished)"])
-    assert run.id not in [json.loads(line)["id"] for line in (workdir / index.NAME).read_text().splitlines()]
+    assert run.id not in [
+        json.loads(line).get("id") for line in (workdir / index.NAME).read_text().splitlines()
+    ]

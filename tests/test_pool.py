@@ -36,6 +36,17 @@ def together(workdir, show=launch.quiet, configs=CONFIGS):
     return list(launch_together(attempts, TASK, WIDTH, workdir / "population", None, show))
 
 
+def stop_after(calls):
+    """Returns what interrupts a training when it is shown so many epochs of its runs."""
+    counter = itertools.count(1)
+
+    def stop(run, epoch, metrics):
+        if next(counter) == calls:
+            raise KeyboardInterrupt
+
+    return stop
+
+
 def trace(run):
     """All that a run's training left: metrics of every epoch and of the test, and parameters."""
     lines = [{n: v for n, v in line.items() if n != "seconds"} for line in run.metrics()]
@@ -85,14 +96,8 @@ def test_run_is_stored_at_its_own_size(undisturbed):
 # The population makes 16 epochs or so; its runs end at 1, 4, 5, 8, ...
 @pytest.mark.parametrize("calls", [1, 4, 9, 17, 18, 22, 30, 34, 36])
 def test_population_that_was_killed_goes_on_to_the_same_bits(undisturbed, tmp_path, calls):
-    counter = itertools.count(1)
-
-    def stop(run, epoch, metrics):
-        if next(counter) == calls:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        together(tmp_path, stop)
+        together(tmp_path, stop_after(calls))
     before = {path: path.read_bytes() for path in tmp_path.glob("*/result.json")}
     outcomes = together(tmp_path)
     assert sorted(outcome.run.id for outcome in outcomes) == sorted(undisturbed)
@@ -107,6 +112,29 @@ def test_population_that_was_killed_before_its_first_checkpoint_does_the_same(
 ):
     monkeypatch.setattr(pool, "CHECKPOINT_SECONDS", 3600.0)
     test_population_that_was_killed_goes_on_to_the_same_bits(undisturbed, tmp_path, calls)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_run_that_another_launch_began_anew_is_trained_again_and_no_other(
+    undisturbed, tmp_path, capsys, left
+):
+    with pytest.raises(KeyboardInterrupt):
+        together(tmp_path, stop_after(34))
+    begun = Attempt(CONFIGS[-1], tmp_path).run
+    assert len(begun.metrics()) > left + 1
+    begun.rewind_metrics(left)
+    outcomes = together(tmp_path)
+    assert f"'{begun.path}' holds less than its checkpoint: trained again" in capsys.readouterr().err
+    for outcome in outcomes:
+        assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
+
+
+def test_run_that_another_launch_finished_meanwhile_is_found(undisturbed, tmp_path):
+    attempts = [Attempt(config, tmp_path) for config in CONFIGS[:2]]
+    launch.launch(CONFIGS[0], tmp_path)
+    outcomes = list(launch_together(attempts, TASK, WIDTH, tmp_path / "population"))
+    assert [outcome.status for outcome in outcomes] == ["completed"] * 2
+    assert sorted(outcome.run.id for outcome in outcomes) == sorted(attempt.run.id for attempt in attempts)
 
 
 def test_failing_run_stops_no_other_and_is_tried_again(undisturbed, tmp_path, monkeypatch):

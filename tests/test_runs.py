@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from hypothesis import given, settings
@@ -156,12 +157,23 @@ def test_events_may_be_deleted_and_parameters_may_not(run):
 
 def test_what_is_set_aside_keeps_its_files_and_makes_room(run):
     content = (run.path / "config.json").read_text()
-    for number in (1, 2):
+    for number in (1, 2, 3):
+        (run.path / "metrics.jsonl").write_text("damaged\n")
         aside = run.set_aside()
         assert aside == run.path.parent / "damaged" / f"{run.id}-{number}"
         assert (aside / "config.json").read_text() == content
         assert not run.path.exists()
+        if number == 2:
+            shutil.rmtree(aside.with_name(f"{run.id}-1"))  # a user made room
         run.create(content)
+
+
+def test_run_that_another_process_set_aside_or_mended_stays(run):
+    assert run.set_aside() is None  # trained again meanwhile, and sound
+    assert run.metrics() == LINES
+    shutil.rmtree(run.path)
+    assert run.set_aside() is None
+    assert not run.path.exists()
 
 
 def test_run_that_a_process_trains_is_not_set_aside(run):
@@ -186,7 +198,7 @@ def test_last_line_that_a_kill_cut_short_is_left_out(run, lost):
     assert run.metrics() == LINES[:2]
 
 
-@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"not json\n", b"5\n", b"{}\n"])
+@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"not json\n", b"5\n", b"[]\n", b"{}\n", b'{"epoch": 1}\n'])
 def test_damaged_metrics_are_refused_by_name(run, line):
     path = run.path / "metrics.jsonl"
     path.write_bytes(line + path.read_bytes())

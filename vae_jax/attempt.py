@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from ml_collections import ConfigDict
 
 from vae_jax import budgets, build, checkpoints, data, runs
 from vae_jax.config import flatten, resolved_json
-from vae_jax.errors import UsageError
+from vae_jax.errors import DamagedError, UsageError
 from vae_jax.runs import Run
 from vae_jax.train import Task
 
@@ -42,6 +43,19 @@ class Attempt:
         """Yields the runs whose state this one may go on from; see `budgets.shorter`."""
         return budgets.shorter(self.run, self.config, data.source(self.config.dataset).sha256)
 
+    def reaches(self, epoch: int) -> bool:
+        """Whether the run's directory holds so many epochs: another launch may have begun it anew.
+
+        That it is damaged, `begin` says.
+        """
+        try:
+            there = len(self.run.metrics()) >= epoch
+        except DamagedError:
+            return True
+        if self.run.exists and not there:
+            print(f"'{self.run.path}' holds less than its checkpoint: trained again", file=sys.stderr)
+        return self.run.exists and there
+
     def begin(self, epoch: int, earlier: Run | None = None) -> None:
         """Takes hold of the run's directory, which is made if need be, as it was after `epoch`.
 
@@ -56,7 +70,8 @@ class Attempt:
         self.run.create(resolved_json(self.config, data.source(self.config.dataset).sha256))
         with contextlib.ExitStack() as opening:
             opening.enter_context(self.run.lock())
-            if self.run.final_result() is not None:
+            self.result = self.run.final_result()
+            if self.result is not None:
                 raise UsageError(f"run '{self.run.path}' was finished by another process just now")
             self.run.reopen()
             if earlier:

@@ -45,10 +45,10 @@ def restore(path: pathlib.Path, like: Any) -> Any:
     """
     content = _content(path)
     if content is None:
-        raise UsageError(f"checkpoint '{path}' is missing or damaged: delete its run and run again")
+        raise UsageError(f"checkpoint '{path}' is missing or damaged: {_anew(path)}")
     arrays, wanted = _arrays(content), _named(like)
     if {name: _form(leaf) for name, leaf in arrays.items()} != {n: _form(leaf) for n, leaf in wanted.items()}:
-        raise UsageError(f"checkpoint '{path}' does not fit this version: delete its run and run again")
+        raise UsageError(f"checkpoint '{path}' does not fit this version: {_anew(path)}")
     ordered = [with_keys(leaf, arrays[name]) for name, leaf in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(like), ordered)
 
@@ -91,6 +91,10 @@ def is_intact(path: pathlib.Path) -> bool:
 def saved(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the paths of the numbered checkpoints in `folder`, oldest first."""
     return sorted(folder.glob(f"[0-9]*{SUFFIX}"))
+
+
+def _anew(path: pathlib.Path) -> str:
+    return f"delete '{path.parent.parent}' and run again"
 
 
 def _content(path: pathlib.Path) -> bytes | None:

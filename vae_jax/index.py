@@ -1,8 +1,8 @@
 """An index of finished runs, so that ten thousand are listed in seconds.
 
-<workdir>/index.jsonl holds a line for each: its row, and the sizes and times of the files that
-the row was read from. A run whose files are others by now is read again, and so is everything
-when the index is gone or damaged: it holds nothing that the runs do not.
+<workdir>/index.jsonl holds, after its own checksum, a line for each: its row, and the sizes and
+times of the files that the row was read from. A run whose files are others by now is read again, and
+so is everything when the index is gone or damaged: it holds nothing that the runs do not.
 """
 
 import contextlib
@@ -12,6 +12,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vae_jax import __version__
+from vae_jax.config import hash_text
 from vae_jax.paths import write_whole
 from vae_jax.runs import Run
 
@@ -29,21 +31,25 @@ def stamp(run: Run) -> Stamp | None:
 
 
 def load(workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Returns {run id: {"stamp": ..., "row": ...}}; what cannot be read is not there."""
-    entries = {}
+    """Returns {run id: {"stamp": ..., "row": ...}}; nothing where the index is not as it was written."""
     with contextlib.suppress(OSError, ValueError):
-        for line in (workdir / NAME).read_text().splitlines():
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                entry = json.loads(line)
-                entries[entry["id"]] = {"stamp": entry["stamp"], "row": entry["row"]}
-    return entries
+        head, _, body = (workdir / NAME).read_text().partition("\n")
+        if head == _head(body):
+            entries = [json.loads(line) for line in body.splitlines()]
+            return {entry.pop("id"): entry for entry in entries}
+    return {}
 
 
 def save(workdir: pathlib.Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes the index; a directory that cannot be written goes without."""
-    lines = [json.dumps({"id": name, **entry}) + "\n" for name, entry in sorted(entries.items())]
+    body = "".join(json.dumps({"id": name, **entry}) + "\n" for name, entry in sorted(entries.items()))
     with contextlib.suppress(OSError):
-        write_whole(workdir / NAME, "".join(lines))
+        write_whole(workdir / NAME, f"{_head(body)}\n{body}")
+
+
+def _head(body: str) -> str:
+    """Returns the first line, which vouches for the others, as this version writes them."""
+    return json.dumps({"vae_jax": __version__, "sha256": hash_text(body)})
 
 
 def lookup(entries: Mapping[str, Mapping[str, Any]], run: Run, now: Sequence[int] | None) -> Any:

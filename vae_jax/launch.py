@@ -112,8 +112,11 @@ def launch_together(
     images = devices.place(common.images, mesh)
     try:
         for attempt in [attempt for attempt in todo if attempt.trained]:
-            todo.remove(attempt)
-            yield _outcome(attempt, _reopened(attempt, common.source.image_shape), common)
+            ending = _reopened(attempt, common.source.image_shape)
+            attempt.trained = ending is not None
+            if attempt.trained:
+                todo.remove(attempt)
+                yield _outcome(attempt, ending, common)
         for attempt, ended in pool.train(task, attempts, images, width, folder, show) if todo else ():
             ending = ended if isinstance(ended, UsageError) else _stored(attempt, ended)
             todo.remove(attempt)
@@ -142,10 +145,12 @@ def _stored(attempt: Attempt, progress: fit.Progress) -> fit.Ending:
     return ending
 
 
-def _reopened(attempt: Attempt, image_shape: tuple[int, int, int]) -> fit.Ending | UsageError:
-    """Returns what `_stored` wrote in an earlier process."""
+def _reopened(attempt: Attempt, image_shape: tuple[int, int, int]) -> fit.Ending | UsageError | None:
+    """Returns what `_stored` wrote in an earlier process; None where the run was begun anew since."""
     try:
         ending = checkpoints.restore(attempt.best, _like(attempt.task, image_shape))
+        if not attempt.reaches(int(ending.epoch)):
+            return None
         attempt.begin(int(ending.epoch))
     except UsageError as error:
         return error
@@ -154,7 +159,7 @@ def _reopened(attempt: Attempt, image_shape: tuple[int, int, int]) -> fit.Ending
 
 def _outcome(attempt: Attempt, ending: fit.Ending | UsageError, common: Common) -> Outcome:
     if isinstance(ending, UsageError):
-        return Outcome(attempt.run, "failed", {}, ending)
+        return _found(attempt) if attempt.result else Outcome(attempt.run, "failed", {}, ending)
     try:
         result = finish(attempt, ending, common)
     except Exception as error:

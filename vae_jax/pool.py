@@ -158,8 +158,9 @@ class Pool:
         self.queue += [index for index in gone if not self.attempts[index].trained]
         for slot, index in enumerate(seated):
             if index != IDLE:
-                known = self.attempts[index].run.exists  # else it was damaged and is done again
-                yield from self._seat(slot, index, fit.take(saved["progress"], slot) if known else None)
+                progress = fit.take(saved["progress"], slot)
+                known = self.attempts[index].reaches(int(progress.epoch))  # else it was damaged: done again
+                yield from self._seat(slot, index, progress if known else None)
 
     def _content(self) -> dict[str, Any]:
         waiting = np.isin(np.arange(len(self.attempts)), self.queue)

@@ -18,7 +18,9 @@ import os
 import pathlib
 import re
 import socket
+import threading
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,20 +89,20 @@ class Run:
             except BlockingIOError:
                 raise UsageError(f"run '{self.path}' is being trained by another process") from None
             file.truncate(0)
-            file.write(f"{socket.gethostname()} {os.getpid()}")
+            file.write(f"{socket.gethostname()} {os.getpid()} {threading.get_ident()}")
             file.flush()
             for left_by_a_kill in self.path.glob(".*.tmp"):
                 left_by_a_kill.unlink()
             yield
 
     def holder(self) -> str:
-        """Returns the host and number of the process that trains it, or "" where none does.
+        """Returns the host, process and thread that train it, or "" where none do.
 
         As far as can be told from here: of a process on another machine, by its traces.
         """
         try:
             holder = (self.path / ".lock").read_text()
-            host, pid = holder.split()
+            host, pid, *_ = holder.split()
             if host == socket.gethostname():
                 os.kill(int(pid), 0)
                 return holder
@@ -165,12 +167,20 @@ class Run:
             if (self.path / name).exists() or not name.startswith("events."):
                 self._check_digest(name, result["files"])
 
-    def set_aside(self) -> pathlib.Path:
-        """Moves a damaged run out of the way; returns where to. UsageError where a process has it."""
-        with self.lock():
-            folder = make_dir(self.path.parent / "damaged")
-            number = sum(1 for _ in folder.glob(f"{self.id}-*"))
-            return self.path.rename(folder / f"{self.id}-{number + 1}")
+    def set_aside(self) -> pathlib.Path | None:
+        """Moves a damaged run out of the way; returns where to, or None where another process did.
+
+        Raises:
+          UsageError: a process trains it.
+        """
+        with contextlib.suppress(FileNotFoundError), self.lock():
+            try:
+                self.verify()
+            except UsageError:
+                folder = make_dir(self.path.parent / "damaged")
+                numbers = [int(path.name.rpartition("-")[2]) for path in folder.glob(f"{self.id}-*")]
+                return self.path.rename(folder / f"{self.id}-{max(numbers, default=0) + 1}")
+        return None
 
     def finish(self, content: dict[str, Any]) -> None:
         """Writes result.json; from then on the run counts as done, and all its files as written."""
@@ -183,28 +193,28 @@ class Run:
         path = self.path / "metrics.jsonl"
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         try:
-            parsed = [json.loads(line) for line in lines if line.endswith(b"\n")]
+            parsed = [_parsed(line) for line in lines if line.endswith(b"\n")]
             if [line["epoch"] for line in parsed] != list(range(1, len(parsed) + 1)):
                 raise ValueError("an epoch is missing")
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise self._damaged("metrics.jsonl") from None
         return parsed
 
     def last_metrics(self) -> dict[str, float | None] | None:
         """Returns the last whole line of metrics.jsonl, reading no more than that; None if there is none."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, IndexError):
             with open(self.path / "metrics.jsonl", "rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - TAIL_BYTES))
                 *lines, _ = file.read().split(b"\n")
-            return json.loads(lines[-1])
+            return _parsed(lines[-1])
         return None
 
     def append_metrics(self, line: dict[str, float]) -> None:
         """Adds a line; NaN and infinity, which JSON does not have, become null."""
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
         with open(self.path / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(_line(line))
 
     def copy_metrics(self, other: "Run") -> None:
         """Takes over the lines of another run, whose training this one goes on with."""
@@ -219,7 +229,7 @@ class Run:
         kept = self.metrics()[:epoch]
         if len(kept) < epoch:
             raise self._damaged("metrics.jsonl")
-        write_whole(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        write_whole(self.path / "metrics.jsonl", "".join(map(_line, kept)))
         return kept
 
     def sync_metrics(self) -> None:
@@ -281,6 +291,23 @@ def all_runs(workdir: pathlib.Path) -> list[Run]:
     if not workdir.is_dir():
         raise UsageError(f"no such directory: '{workdir}'")
     return [Run(path) for path in sorted(workdir.iterdir()) if RUN_ID.fullmatch(path.name)]
+
+
+def _line(content: dict[str, float | None]) -> str:
+    """Returns a line of metrics.jsonl, which vouches for itself."""
+    return json.dumps(content | {"crc32": _checksum(content)}) + "\n"
+
+
+def _parsed(line: bytes) -> dict[str, float | None]:
+    """Returns the content of such a line; ValueError or KeyError where it is not as it was written."""
+    content = json.loads(line)
+    if content.pop("crc32") != _checksum(content):
+        raise ValueError("damaged")
+    return content
+
+
+def _checksum(content: dict[str, float | None]) -> int:
+    return zlib.crc32(json.dumps(content).encode())
 
 
 def _digest(content: dict[str, Any]) -> str:

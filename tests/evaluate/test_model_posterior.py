@@ -5,7 +5,7 @@ import numpy as np
 from configs import vae
 from vae_jax import build
 from vae_jax.config import override
-from vae_jax.evaluate.decoded import decoded, drawn
+from vae_jax.evaluate.decoded import decoded
 from vae_jax.evaluate.kl_per_dimension import kl_per_dimension
 from vae_jax.evaluate.model_posterior import model_posterior_means
 from vae_jax.model import variables
@@ -35,14 +35,10 @@ def test_posterior_mean_of_a_linear_model_is_the_known_one():
     np.testing.assert_allclose(model_posterior_means(*linear(), IMAGES), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_decoded_codes_are_the_means_and_draws_lie_about_them():
+def test_decoded_codes_are_the_means():
     codes = np.linspace(-2, 2, 700, dtype=np.float32)[:, None]
     means = np.asarray(decoded(*linear(), codes))
     np.testing.assert_allclose(means.reshape(700, 64), codes * AXIS + MIDDLE, rtol=1e-4, atol=1e-5)
-    noise = (np.asarray(drawn(*linear(), codes, jax.random.key(0))) - means) / SIGMA
-    assert abs(noise.mean()) < 5 / np.sqrt(noise.size)
-    assert abs(noise.var() - 1) < 5 * np.sqrt(2 / noise.size)
-    assert not np.array_equal(noise[0], noise[500])  # batches have keys of their own
 
 
 def test_kl_of_a_collapsed_dimension_is_zero():

@@ -10,14 +10,25 @@ from vae_jax.evaluate.quantize import bits_at, code_length, dequantize, fit_grid
 CODES = np.random.default_rng(0).normal(size=(1000, 3)) * [0.1, 1.0, 20.0]
 
 
-@given(st.integers(1, 12))
-@settings(max_examples=12, deadline=None)
-def test_rounding_is_off_by_half_a_cell_at_most(bits):
-    grid = fit_grid(CODES, bits)
+@given(st.integers(1, 12), st.booleans())
+@settings(max_examples=24, deadline=None)
+def test_rounding_is_off_by_half_a_cell_at_most(bits, one_step):
+    grid = fit_grid(CODES, bits, one_step)
     symbols = quantize(grid, CODES)
     assert symbols.min() >= 0
     assert symbols.max() < 2**bits
     assert (np.abs(dequantize(grid, symbols) - CODES) <= grid.step * (0.5 + 1e-6)).all()
+
+
+def test_with_one_step_for_all_a_small_range_takes_few_cells_around_its_middle():
+    grid = fit_grid(CODES, 4, one_step=True)
+    symbols = quantize(grid, CODES)
+    cells = np.ceil(np.ptp(CODES, axis=0) / grid.step)
+    assert ([len(np.unique(column)) for column in symbols.T] <= cells).all()
+    assert cells.tolist() == [1, 1, 16]
+    middle = (CODES[:, 0].min() + CODES[:, 0].max()) / 2
+    np.testing.assert_allclose(dequantize(grid, symbols)[:, 0], middle)
+    np.testing.assert_allclose(grid.step, np.ptp(CODES[:, 2]) / 16)
 
 
 def test_code_outside_the_grid_goes_to_its_edge():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vae_jax.evaluate.two_sample import two_sample_accuracy
+from vae_jax.evaluate.two_sample import own_kind
 
 
 def noise(seed, count=500, size=5):
@@ -9,25 +9,34 @@ def noise(seed, count=500, size=5):
 
 
 def test_perfect_samples_are_told_at_chance():
-    # Leave-one-out verdicts are nearly independent: a deviation of at most 1/√1000 or so.
-    assert abs(two_sample_accuracy(noise(0), noise(1)) - 0.5) < 4 * 0.5 / np.sqrt(500)
+    # Leave-one-out verdicts are nearly independent: of either kind a deviation of 1/√500 or so.
+    assert np.abs(np.array(own_kind(noise(0), noise(1))) - 0.5).max() < 4 * 0.5 / np.sqrt(250)
 
 
 def test_useless_samples_are_all_told():
-    assert two_sample_accuracy(noise(0), 100 + noise(1)) == 1
+    assert own_kind(noise(0), 100 + noise(1)) == (1, 1)
 
 
 def test_copies_are_told_less_often_than_by_chance():
-    assert two_sample_accuracy(noise(0), noise(0) + 1e-3) == 0
+    assert own_kind(noise(0), noise(0) + 1e-3) == (0, 0)
+
+
+def test_of_noisy_samples_all_real_images_are_told_and_no_sample():
+    real = noise(0, size=50)
+    far = noise(1, size=50) + 2 * noise(2, size=50)
+    shares = own_kind(real, far)
+    assert shares.real > 0.95
+    assert shares.sampled < 0.05
+
+
+def test_of_blurred_samples_it_is_the_other_way_round():
+    shares = own_kind(noise(0, size=50), 0.3 * noise(1, size=50))
+    assert shares.real < 0.05
+    assert shares.sampled > 0.95
 
 
 def test_neighbours_equally_near_count_in_part():
     real, samples = np.array([[0.0], [0.0]]), np.array([[0.0], [9.0]])
     # Each 0 has two nearest. A real one: one of each kind. The sample at 0: both real, none its own.
     # The sample at 9: one of three is its own.
-    assert two_sample_accuracy(real, samples) == pytest.approx(((1 / 2 + 1 / 2) / 2 + (0 + 1 / 3) / 2) / 2)
-
-
-def test_both_kinds_count_alike_where_their_numbers_differ():
-    real, samples = np.zeros((30, 1)), np.array([[5.0], [-5.0]])
-    assert two_sample_accuracy(real, samples) == pytest.approx((1 + 0) / 2)
+    assert own_kind(real, samples) == pytest.approx((1 / 2, (0 + 1 / 3) / 2))

@@ -132,6 +132,13 @@ BAD = {
 }
 
 
+def test_run_that_failed_in_one_directory_and_not_in_another_is_the_one_that_did_not(tmp_path):
+    here = ended(tmp_path / "here", 0, 2.0, metrics=FINAL)
+    there = ended(tmp_path / "there", 0, status="failed")
+    for order in ([here, there], [there, here]):
+        assert export.finished([run.path.parent for run in order]) == [here]
+
+
 @pytest.mark.parametrize("which", BAD)
 def test_bad_uri_is_refused(workdir, which):
     uri, message = BAD[which]

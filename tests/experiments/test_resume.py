@@ -190,7 +190,8 @@ DAMAGES = {
     "no object": lambda content: b"[1, 2]\n" + content,
     "a line lost": lambda content: content.split(b"\n", 1)[1],
     "a line twice": lambda content: content.split(b"\n", 1)[0] + b"\n" + content,
-    "empty": lambda content: b"",
+    "another number": lambda content: content.replace(b'"train/loss": ', b'"train/loss": 1', 1),
+    "no checksum": lambda content: content.replace(b"crc32", b"crc33", 1),
 }
 
 
@@ -202,6 +203,18 @@ def test_damaged_metrics_of_an_unfinished_run_are_refused_by_name(tmp_path, alwa
     with pytest.raises(UsageError, match=f"'{path}'.* delete '{run.path}'"):
         train.main([*FLAGS, f"--workdir={tmp_path}"])
     assert run.result() is None
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_run_that_holds_less_than_its_checkpoint_is_trained_again(
+    undisturbed, tmp_path, always_save, capsys, left
+):
+    run = interrupted(tmp_path, 4)
+    path = run.path / "metrics.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]))
+    assert train.main([*FLAGS, f"--workdir={tmp_path}"]) == 0
+    assert f"'{run.path}' holds less than its checkpoint: trained again" in capsys.readouterr().err
+    assert_same_bits(run, undisturbed)
 
 
 # Ctrl-C while a checkpoint is written.

@@ -74,15 +74,20 @@ def test_counts_progress_and_the_best_of_each_kind_are_printed(workdir, capsys):
     assert "binarize=sampled seed=1" in " ".join(best)
 
 
-def test_runs_that_wait_in_a_launched_sweep_are_told_and_counted_in_the_time_left(tmp_path, capsys):
-    held(tmp_path, 0, os.getpid(), 3.0, 2.0, num_epochs=10)  # two epochs in a second
-    held(tmp_path, 1, os.getppid(), 3.0, 2.0, num_epochs=10)
+@pytest.mark.parametrize(
+    "holders",
+    [(f"{os.getpid()} 5", f"{os.getppid()} 5"), (f"{os.getpid()} 5", f"{os.getpid()} 6")],
+    ids=["processes", "threads"],
+)
+def test_runs_that_wait_in_a_launched_sweep_are_told_and_counted_in_the_time_left(tmp_path, capsys, holders):
+    held(tmp_path, 0, holders[0], 3.0, 2.0, num_epochs=10)  # two epochs in a second
+    held(tmp_path, 1, holders[1], 3.0, 2.0, num_epochs=10)
     configs = [override(vae.get_config(), {"seed": seed, "num_epochs": 10}) for seed in range(4)]
     Population(tuple(configs), (8, 256), 1).write(tmp_path)
     states = status.read(tmp_path)
     assert [state.state for state in states].count("waiting") == 2
     assert {state.fields["seed"] for state in states if state.state == "waiting"} == {2, 3}
-    assert status.seconds_left(states) == (8 + 8 + 10 + 10) * 0.5 / 2  # shared by two processes
+    assert status.seconds_left(states) == (8 + 8 + 10 + 10) * 0.5 / 2  # shared by the two
     status.main([str(tmp_path)])
     assert capsys.readouterr().out.startswith(
         f"4 runs in {tmp_path}: 2 training, 2 waiting, about 9 s left\n"

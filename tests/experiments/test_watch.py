@@ -110,6 +110,14 @@ def test_run_that_is_over_does_not_run_again_when_its_population_is_told_anew(tm
     assert (tally.done, tally.total) == (10, 10)
 
 
+def test_run_that_failed_in_one_worker_and_was_completed_by_the_next_counts_once(planned):
+    tally, run = Tally(planned, named(planned)), planned[0].run
+    tally.end(Outcome(run, "failed", {}))
+    tally.end(Outcome(run, "completed", {}))
+    assert [outcome.status for outcome in tally.outcomes] == ["completed"]
+    assert tally.counts() == {"completed": 1, "diverged": 0, "failed": 0, "running": 0, "waiting": 2}
+
+
 def test_best_is_told_for_each_kind_of_loss(tmp_path):
     planned = plan(tmp_path, {"seed": 0}, {"seed": 1}, {"seed": 2, "beta": 4.0})
     tally = Tally(planned, named(planned))

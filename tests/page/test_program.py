@@ -40,8 +40,10 @@ def test_encoded_is_little_endian_float32():
         (lambda x: jnp.round(x).astype(jnp.int32).astype(jnp.float32), "'round'|type int32"),
         (lambda x: (x.T @ x)[:1], None),
         (lambda x: jnp.einsum("bi,bj->bij", x, x)[:, 0], "dot_general over"),
+        (lambda x: jnp.tensordot(x, jnp.ones((30, 2, 15)), 1)[:, 0], "product of 3 axes"),
+        (lambda x: jnp.multiply(*jnp.split(x, 2, axis=-1)), "'split', of several results"),
     ],
-    ids=["sort", "whole numbers", "product of columns", "batched product"],
+    ids=["sort", "whole numbers", "product of columns", "batched product", "many axes", "split"],
 )
 def test_what_the_page_does_not_know_is_refused_by_name(monkeypatch, forward, told):
     class Odd(Decoder):

@@ -15,7 +15,7 @@ from vae_jax.errors import UsageError
 from vae_jax.launch import quiet
 from vae_jax.paths import locked
 from vae_jax.runs import all_runs
-from vae_jax.sweeps import Place, execute, executor, local, population, processes
+from vae_jax.sweeps import Place, execute, executor, local, population, processes, worker
 from vae_jax.sweeps.population import Population
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 3, "evaluation.iwae_samples": 2}
@@ -165,6 +165,34 @@ def test_several_populations_train_at_the_same_time(tmp_path, monkeypatch):
     assert [outcome.status for outcome in outcomes] == ["completed"] * 4
 
 
+def no_data(*arguments):
+    raise UsageError("no data")
+    yield
+
+
+def test_what_is_wrong_with_a_population_is_told_of_all_its_runs_and_stops_no_other(tmp_path, monkeypatch):
+    real = population.launch_together
+    of_other_sizes = POPULATIONS[2].task
+    monkeypatch.setattr(
+        population,
+        "launch_together",
+        lambda attempts, task, *rest: (no_data if task == of_other_sizes else real)(attempts, task, *rest),
+    )
+    outcomes = {outcome.run.id: outcome for outcome in execute_all("local:2", tmp_path)}
+    failed = {run_id for run_id, outcome in outcomes.items() if str(outcome.error) == "no data"}
+    assert failed == POPULATIONS[2].run_ids()
+    assert {outcomes[run_id].status for run_id in outcomes.keys() - failed} == {"completed"}
+
+
+def test_worker_tells_what_is_wrong_with_a_population(tmp_path, monkeypatch):
+    monkeypatch.setattr(population, "launch_together", no_data)
+    told = tmp_path / "told.jsonl"
+    worker.work(str(POPULATIONS[0].write(tmp_path)), str(told), "")
+    lines = [json.loads(line) for line in told.read_text().splitlines()]
+    assert {line["run"] for line in lines} == POPULATIONS[0].run_ids()
+    assert {(line["status"], *line["error"]) for line in lines} == {("failed", "UsageError", "no data")}
+
+
 def test_error_in_a_thread_is_an_error_of_the_execution(tmp_path, monkeypatch):
     def broken(*arguments):
         raise UsageError("no data")
@@ -180,7 +208,7 @@ def test_interrupt_does_not_wait_for_a_population_that_another_process_trains(tm
         outcomes = executor("local:2", tmp_path).execute(POPULATIONS[:2], Place(tmp_path), quiet)
         next(outcomes)
         outcomes.close()
-    assert not [thread for thread in threading.enumerate() if thread.daemon and "work" in thread.name]
+    assert not [thread for thread in threading.enumerate() if thread.daemon and thread.name == local.THREAD]
 
 
 @pytest.mark.parametrize("name", EXECUTORS)

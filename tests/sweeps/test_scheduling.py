@@ -1,5 +1,7 @@
+import dataclasses
 import math
 
+import jax
 import pytest
 
 from configs import ae, vae
@@ -21,13 +23,27 @@ def ids(found):
     return sorted(run_id for each in found.populations for run_id in each.run_ids())
 
 
+@pytest.fixture(autouse=True)
+def rate(monkeypatch):
+    """What is guessed of runs before they are measured does not depend on the machine."""
+    monkeypatch.setattr(scheduling.cost, "matrix_rate", lambda: 1e11)
+
+
+def limit_memory(monkeypatch, room):
+    """So many bytes are all that populations may have."""
+    monkeypatch.setattr(scheduling, "MEMORY_SHARE", room / scheduling.cost.memory_limit())
+
+
 @pytest.fixture
 def speeds(monkeypatch):
-    """Speeds as they are set here: (width, slots) -> seconds to compile, seconds of a run's step."""
+    """Speeds as they are set here: (width, slots) -> seconds to compile, seconds of a run's step.
+
+    Evaluation takes none, unless it is set.
+    """
     table = {}
 
     def speeds(config, widths, slots):
-        return {width: Speed(*table[width, slots]) for width in widths}
+        return {width: Speed(*table[width, slots], table.get("evaluation", 0.0)) for width in widths}
 
     monkeypatch.setattr(scheduling.speed, "speeds", speeds)
     monkeypatch.setattr(scheduling, "most", lambda: 2)
@@ -63,6 +79,23 @@ def test_the_cheapest_way_is_taken(tmp_path, speeds, best):
     steps = (95 if best == "w1p1" else 96) * 20 * (50_000 // 128)
     # Two at once: the measured step is of the wall, both of them busy.
     assert found.seconds == pytest.approx(setup + 1e-3 * steps)
+
+
+def test_evaluation_is_part_of_the_estimate(tmp_path, speeds):
+    uniform(speeds, 0.0, w1p1=1e-3)
+    planned = plan(tmp_path, LONG, lambda: ({"seed": seed} for seed in range(4)))
+    training = 4 * 20 * 390 * 1e-3
+    speeds["evaluation"] = 5.0  # as it was seen
+    found = scheduling.schedule(planned, tmp_path, slots=1)
+    assert found.seconds == pytest.approx(training + 4 * 5.0)
+    speeds["evaluation"] = None  # never seen: most of it are the samples of the bound
+    few, many = (estimate(tmp_path, planned, samples) - training for samples in (1, 1000))
+    assert 0 < few < many / 5
+
+
+def estimate(workdir, planned, samples):
+    configs = [override(entry.config, {"evaluation.iwae_samples": samples}) for entry in planned]
+    return scheduling.schedule(sweeps.plan(configs, workdir), workdir, slots=1).seconds
 
 
 def test_buckets_are_shared_out_whole_where_there_are_enough(tmp_path, speeds):
@@ -174,6 +207,40 @@ def test_populations_that_were_left_stay_and_only_the_rest_is_planned(tmp_path):
     assert ids(found) == sorted(entry.run.id for entry in planned)
 
 
+def test_run_that_two_left_populations_have_is_trained_by_one_of_them(tmp_path):
+    config = vae.get_config("smoke")
+    planned = plan(tmp_path, config, sweep_seed)
+    for some in (planned[:4], planned[2:]):
+        population.Population(tuple(entry.config for entry in some), (8, 256), 2).write(tmp_path)
+    found = scheduling.schedule(planned, tmp_path)
+    assert ids(found) == sorted(entry.run.id for entry in planned)
+
+
+def test_as_many_left_populations_train_at_once_as_memory_holds(tmp_path, monkeypatch):
+    config = vae.get_config("smoke")
+    planned = plan(tmp_path, config, sweep_seed)
+    for entry in planned:
+        population.Population((entry.config,), (8, 256), 1).write(tmp_path)
+    monkeypatch.setattr(scheduling, "most", lambda: 4)
+    assert scheduling.schedule(planned, tmp_path).slots == 4
+    one = scheduling.memory(config, (8, 256), 1)
+    limit_memory(monkeypatch, 2.5 * one)
+    assert scheduling.schedule(planned, tmp_path).slots == 2
+    limit_memory(monkeypatch, one / 2)
+    assert scheduling.schedule(planned, tmp_path).slots == 1
+    assert scheduling.schedule(planned, tmp_path, slots=3).slots == 3
+
+
+def test_short_sweep_of_large_models_is_no_wider_than_memory_holds(tmp_path, monkeypatch):
+    config = vae.get_config("smoke")
+    limit_memory(monkeypatch, 10 * scheduling.memory(config, (8, 256), 1))
+    monkeypatch.setattr(scheduling, "threads", lambda: 1)
+    planned = plan(tmp_path, config, lambda: ({"seed": seed} for seed in range(30)))
+    found = scheduling.schedule(planned, tmp_path)
+    assert math.isnan(found.seconds)
+    assert {each.width for each in found.populations} == {8}
+
+
 def test_finished_runs_are_in_no_population(tmp_path):
     planned = plan(tmp_path, vae.get_config("smoke"), sweep_seed)
     text = runs.configs.resolved_json(planned[0].config, population.data.source("digits").sha256)
@@ -202,13 +269,18 @@ def test_speed_that_was_seen_is_kept(tmp_path, monkeypatch):
     smoke = vae.get_config("smoke")
     planned = plan(tmp_path, smoke, sweep_seed)
     found = scheduling.schedule(planned, tmp_path, slots=2)
-    outcomes = [Outcome(entry.run, "completed", {"epoch_seconds": 0.9}) for entry in planned]
+    result = {"epoch_seconds": 0.9, "evaluation_seconds": 0.4, "device": jax.local_devices()[0].device_kind}
+    outcomes = [Outcome(entry.run, "completed", result) for entry in planned]
     scheduling.learn(found, outcomes)
     assert not (tmp_path / "cache").exists()  # nothing was measured: nothing to mend
-    config, width = scheduling.at_sizes(smoke, (8, 256)), found.populations[0].width
+    elsewhere = [dataclasses.replace(outcome, result=result | {"device": "another"}) for outcome in outcomes]
+    config, width = scheduling.at_sizes(smoke, (8, 256)), 8  # measured; the population is a bit narrower
+    assert found.populations[0].width < width
     scheduling.speed._keep(config, 2, {width: Speed(3.0, 1.0)})
     scheduling.learn(found, outcomes[:1])  # too few to tell
     assert scheduling.speed.speeds(config, [width], 2) == {width: Speed(3.0, 1.0)}
+    scheduling.learn(found, elsewhere)
+    assert scheduling.speed.speeds(config, [width], 2) == {width: Speed(3.0, 1.0)}
     scheduling.learn(found, outcomes)
     # 9 steps an epoch, two at once
-    assert scheduling.speed.speeds(config, [width], 2) == {width: Speed(3.0, pytest.approx(0.05))}
+    assert scheduling.speed.speeds(config, [width], 2) == {width: Speed(3.0, pytest.approx(0.05), 0.4)}

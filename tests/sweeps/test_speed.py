@@ -117,6 +117,18 @@ def test_cores_are_shared_out_evenly(monkeypatch):
     assert cores.from_text(cores.as_text([0, 12])) == [0, 12]
 
 
+@pytest.mark.parametrize(
+    ("seen", "count", "names"), [(None, 2, "010"), ("2,3", 2, "232"), ("7", 1, "777"), (None, 0, "---")]
+)
+def test_processes_take_turns_on_the_gpus_that_may_be_seen(monkeypatch, seen, count, names):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if seen:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    monkeypatch.setattr(cores, "gpus", lambda: count)
+    found = [environment.get("CUDA_VISIBLE_DEVICES", "-") for environment in cores.environments(3)]
+    assert "".join(found) == names
+
+
 def test_program_that_was_compiled_before_is_not_taken_to_compile_in_no_time(own_cache, monkeypatch):
     monkeypatch.setattr(speed, "trial", lambda config, width, wait: speed.Speed(0.01, 1.0))
     assert speed.speeds(CONFIG, [1], 1)[1].compile_seconds == speed.COMPILE_SECONDS

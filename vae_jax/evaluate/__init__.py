@@ -18,12 +18,14 @@ from vae_jax.evaluate.codes import codes
 from vae_jax.evaluate.knn import REFERENCES, knn_accuracy
 from vae_jax.evaluate.mse import mse, reconstruct
 from vae_jax.model import Autoencoder
+from vae_jax.posteriors import Delta
 
 __all__ = ["METRICS", "Sets", "active_units", "bounds", "codes", "draw_sets", "evaluate", "knn_accuracy"]
 __all__ += ["mse", "reconstruct"]
 
-# The label of each metric's axis; {k} is the number of samples of the bound. A plain
-# autoencoder has no KL and no bounds; one trained on squared error has no likelihood.
+# The label of each metric's axis; {k} is the number of samples of the bound. A plain autoencoder
+# has no KL, no bounds and no prior that sets the scale of its codes, so that none is active or not;
+# one trained on squared error has no likelihood.
 METRICS = {
     "test/mse": "mean squared error per pixel",
     "test/reconstruction": "−log p(x|z), nats per image",
@@ -88,7 +90,7 @@ def _knn(e: Evaluation) -> dict[str, Any]:
 EVALUATIONS: tuple[Callable[[Evaluation], dict[str, Any]], ...] = (
     lambda e: {"mse": mse(e.model, e.variables, e.sets.images)},
     _bounds,
-    lambda e: {"active_units": active_units(e.codes)},
+    lambda e: {} if e.model.posterior is Delta else {"active_units": active_units(e.codes)},
     _knn,
 )
 

@@ -1,4 +1,4 @@
-"""What codes look like: the mean of p(x|z), and images drawn from it."""
+"""What codes look like: the mean of p(x|z)."""
 
 import functools
 from typing import Any
@@ -18,13 +18,3 @@ def decoded(model: Autoencoder, variables: dict[str, Any], z_NxZ: jax.Array) -> 
         return model.apply(variables, z_BxZ, method="decode").mean
 
     return in_batches(decode, z_NxZ, jax.random.key(0))
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def drawn(model: Autoencoder, variables: dict[str, Any], z_NxZ: jax.Array, key: jax.Array) -> jax.Array:
-    """Returns an image x ~ p(x|z) for each code, NxHxWxC."""
-
-    def draw(z_BxZ, key):
-        return model.apply(variables, z_BxZ, method="decode").sample(key)
-
-    return in_batches(draw, z_NxZ, key)

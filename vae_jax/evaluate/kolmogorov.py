@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# The least constant known for independent draws of one distribution (Shevtsova 2011).
+# A constant that is known to hold for independent draws of one distribution (Shevtsova 2011).
 BERRY_ESSEEN = 0.4748
 
 

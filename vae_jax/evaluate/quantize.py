@@ -15,10 +15,19 @@ class Grid(NamedTuple):
     bits: int
 
 
-def fit_grid(codes_NxZ: np.ndarray, bits: int) -> Grid:
-    """Returns the grid between the smallest and the largest code of each dimension."""
+def fit_grid(codes_NxZ: np.ndarray, bits: int, one_step: bool = False) -> Grid:
+    """Returns the grid over the codes of each dimension, from the smallest to the largest.
+
+    Args:
+      one_step: every dimension has the step of the widest, so that one of small range takes fewer
+        cells, around its middle: what is best for the coefficients of an orthonormal transform.
+    """
     low, high = codes_NxZ.min(0), codes_NxZ.max(0)
-    return Grid(low, np.maximum(high - low, 1e-12) / 2**bits, bits)
+    step = np.maximum(high - low, 1e-12) / 2**bits
+    if not one_step:
+        return Grid(low, step, bits)
+    cells = np.ceil((high - low) / step.max() - 1e-9)
+    return Grid((low + high - cells * step.max()) / 2, np.full_like(step, step.max()), bits)
 
 
 def quantize(grid: Grid, codes_NxZ: np.ndarray) -> np.ndarray:

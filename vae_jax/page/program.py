@@ -80,7 +80,9 @@ def _flat(jaxpr: core.Jaxpr, arguments: Sequence[Any]) -> tuple[list[Step], list
             inside, results = _flat(inner.jaxpr, [*inner.consts, *inputs])
             steps += inside
         else:
-            results = [object() for _ in equation.outvars]
+            if len(equation.outvars) != 1:
+                raise UnknownStepError(f"the operation '{equation.primitive.name}', of several results")
+            results = [object()]
             steps.append(Step(equation, inputs, results[0]))
         values |= zip(equation.outvars, results, strict=True)
     return steps, [value(variable) for variable in jaxpr.outvars]
@@ -111,8 +113,10 @@ def _step(step: Step, numbers: Mapping[int, int]) -> dict[str, Any]:
         raise UnknownStepError(f"the operation '{name}'")
     if result.dtype not in (jnp.float32, jnp.bool_):
         raise UnknownStepError(f"numbers of type {result.dtype}")
-    inputs = [numbers[id(value)] for value in step.inputs]
-    return {"op": name, "in": inputs, "shape": result.shape, **PARAMETERS[name](step.equation.params)}
+    inputs, own = [numbers[id(value)] for value in step.inputs], PARAMETERS[name](step.equation.params)
+    if name == "dot_general" and result.ndim != 2:
+        raise UnknownStepError(f"a product of {result.ndim} axes")
+    return {"op": name, "in": inputs, "shape": result.shape, **own}
 
 
 def _none(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from vae_jax.sweeps.population import Population, at_sizes
 from vae_jax.sweeps.speed import Speed
 
 STEP_SECONDS = 1e-4  # of a step, beside its arithmetic
+WRITE_SECONDS = 0.2  # of a run's evaluation, beside its arithmetic
 
 Group = list[Planned]  # runs whose programs are the same but for sizes
 
@@ -26,12 +27,14 @@ class Bucket:
       width: how many at a time.
       setup_seconds: until it trains.
       step_seconds: of one run's step.
+      evaluation_seconds: of one run after its training.
     """
 
     runs: Group
     width: int
     setup_seconds: float = 0.0
     step_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
 
     def __post_init__(self):
         """Makes it no wider than takes as many turns: a last turn of fewer runs is a program more."""
@@ -40,7 +43,8 @@ class Bucket:
 
     @property
     def seconds(self) -> float:
-        return self.setup_seconds + self.step_seconds * _slot_steps(self.runs, self.width)
+        training = self.step_seconds * _slot_steps(self.runs, self.width)
+        return self.setup_seconds + training + self.evaluation_seconds * len(self.runs)
 
     def halves(self) -> list["Bucket"]:
         """Returns two buckets of half the runs each, or this one where there is but one run."""
@@ -84,13 +88,16 @@ def best_buckets(group: Group, width: int, measured: Speed, on: Group) -> list[B
     by_cost = sorted(group, key=lambda entry: (entry.cost.flops_per_image, _sizes(entry)))
     sizes = [list(same) for _, same in itertools.groupby(by_cost, key=_sizes)]
     step_seconds = functools.partial(_step_seconds, measured.run_step_seconds, _flops(on), width)
+    evaluation = measured.evaluation_seconds
+    evaluation = guess_evaluation(on[-1]) if evaluation is None else evaluation
 
     @functools.cache
     def best(count: int) -> tuple[float, list[Bucket]]:
         options = []
         for first in range(count):
             runs = list(itertools.chain(*sizes[first:count]))
-            bucket = Bucket(runs, width, measured.compile_seconds, step_seconds(_flops(runs)))
+            costs = measured.compile_seconds, step_seconds(_flops(runs)), evaluation
+            bucket = Bucket(runs, width, *costs)
             before, buckets = best(first)
             options.append((before + bucket.seconds, [*buckets, bucket]))
         return min(options, key=lambda option: option[0], default=(0.0, []))
@@ -101,6 +108,16 @@ def best_buckets(group: Group, width: int, measured: Speed, on: Group) -> list[B
 def guess(entry: Planned) -> float:
     """Seconds of a run, roughly, before anything is measured: arithmetic, and what else a step takes."""
     return 2 * entry.flops / cost.matrix_rate() + STEP_SECONDS * entry.steps
+
+
+def guess_evaluation(entry: Planned) -> float:
+    """Seconds of what follows a run's training, roughly: most are those of the samples of the bound.
+
+    A training step goes through encoder and decoder about three times, a sample through the decoder once.
+    """
+    images, samples = data.source(entry.config.dataset).sizes[2], entry.config.evaluation.iwae_samples
+    flops = images * samples * entry.cost.flops_per_image / 6
+    return WRITE_SECONDS + 2 * flops / cost.matrix_rate()
 
 
 def _step_seconds(measured: float, measured_flops: float, width: int, flops: float) -> float:

@@ -35,9 +35,13 @@ def threads() -> int:
 
 
 def environments(processes: int) -> list[dict[str, str]]:
-    """Returns what tells each of so many processes its GPU; they share where there are fewer."""
-    count = gpus()
-    return [{"CUDA_VISIBLE_DEVICES": str(i % count)} if count else {} for i in range(processes)]
+    """Returns what tells each of so many processes its GPU; they share where there are fewer.
+
+    Of the GPUs that this process may see, by their names for it.
+    """
+    count, seen = gpus(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = seen.split(",") if seen else [str(number) for number in range(count)]
+    return [{"CUDA_VISIBLE_DEVICES": names[i % count]} if count else {} for i in range(processes)]
 
 
 def pin(own: Sequence[int]) -> None:

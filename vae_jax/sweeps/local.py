@@ -1,6 +1,7 @@
 """Populations in this process, each in a thread of its own."""
 
 import queue
+import resource
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -33,6 +34,8 @@ class Local:
 
     def __init__(self, slots: int | None = None):
         self.slots = slots or threads()
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # every run in training has two files open
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
         crew = _Crew(populations, place)

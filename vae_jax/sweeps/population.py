@@ -18,7 +18,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import build, data
-from vae_jax.attempt import Attempt
+from vae_jax.attempt import Attempt, run_of
 from vae_jax.config import canonical, hash_text, override, read_fields, read_json, resolved_json, run_id
 from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome, launch_together, quiet
@@ -138,10 +138,16 @@ def launch(
     """Trains what is left of a population, yielding each run's outcome; see `launch_together`.
 
     Where another process trains it, this one waits: it then finds the runs done, or goes on with
-    them if that process died.
+    them if that process died. What is wrong with all of them, such as missing data, fails each.
     """
-    population.write(workdir)
-    with locked(population.lock(workdir)):
-        attempts = [Attempt(config, workdir) for config in population.configs]
-        checkpoints = population.folder(workdir) / "checkpoints"
-        yield from launch_together(attempts, population.task, population.width, checkpoints, manual_dir, show)
+    left = {run_of(config, workdir).id: run_of(config, workdir) for config in population.configs}
+    try:
+        population.write(workdir)
+        with locked(population.lock(workdir)):
+            attempts = [Attempt(config, workdir) for config in population.configs]
+            folder, task = population.folder(workdir) / "checkpoints", population.task
+            for outcome in launch_together(attempts, task, population.width, folder, manual_dir, show):
+                left.pop(outcome.run.id, None)
+                yield outcome
+    except Exception as error:
+        yield from (Outcome(run, "failed", {}, error) for run in left.values())

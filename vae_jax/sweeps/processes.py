@@ -53,7 +53,7 @@ class _Worker:
     def __init__(self, share: Share):
         self.share = cores, environment = share
         self.process = subprocess.Popen(
-            [sys.executable, *COMMAND, as_text(cores)],
+            [sys.executable, *COMMAND, str(os.getpid()), as_text(cores)],
             env=os.environ | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

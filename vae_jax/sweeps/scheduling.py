@@ -5,10 +5,13 @@ sweep is least.
 """
 
 import dataclasses
+import itertools
 import math
 import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
+
+import jax
 
 from vae_jax import cost
 from vae_jax.launch import Outcome
@@ -25,7 +28,7 @@ from vae_jax.sweeps.buckets import (
     shared_programs,
     steps_per_epoch,
 )
-from vae_jax.sweeps.cores import most, threads
+from vae_jax.sweeps.cores import gpus, most, threads
 from vae_jax.sweeps.plan import Planned
 from vae_jax.sweeps.population import Population, at_sizes, unfinished
 from vae_jax.sweeps.speed import Speed
@@ -48,7 +51,7 @@ class Schedule:
       populations: in the order in which they begin.
       slots: how many populations train at the same time.
       programs: how many different programs there are to compile.
-      seconds: estimate of the training; NaN where nothing was measured, or an earlier launch has begun.
+      seconds: estimate of all of it; NaN where nothing was measured, or an earlier launch has begun.
       memory: bytes that the populations in flight keep at least.
     """
 
@@ -73,19 +76,37 @@ def schedule(
     """
     every = {entry.run.id for entry in planned}
     todo = {entry.run.id for entry in planned if not entry.over}
-    earlier = [(population, population.run_ids()) for population in unfinished(workdir)]
-    kept = [(population, ids) for population, ids in earlier if ids <= every and ids & todo]
-    left = todo.difference(*(ids for _, ids in kept))
+    kept = _kept(unfinished(workdir), every, todo)
+    left = todo.difference(*(population.run_ids() for population in kept))
     entries = [entry for entry in planned if entry.run.id in left]
     if alone:
-        seconds, new, slots = math.nan, [Bucket(same, 1) for same in same_sizes(entries)], 1
+        seconds, new, chosen = math.nan, [Bucket(same, 1) for same in same_sizes(entries)], 1
     else:
-        seconds, new, slots = _decide(entries, slots)
-    populations = (*(population for population, _ in kept), *(bucket.population() for bucket in new))
+        seconds, new, chosen = _decide(entries, slots)
+    populations = (*kept, *(bucket.population() for bucket in new))
     programs = {(population.task, population.width) for population in populations}
     sizes = sorted((memory(p.configs[0], p.sizes, p.width) for p in populations), reverse=True)
-    estimate = math.nan if kept else seconds
-    return Schedule(populations, slots, len(programs), estimate, sum(sizes[:slots]))
+    if kept and not alone:  # how many were to train at once, nobody knows any more
+        chosen = slots or _fitting(sizes)
+    return Schedule(populations, chosen, len(programs), math.nan if kept else seconds, sum(sizes[:chosen]))
+
+
+def _kept(earlier: Sequence[Population], every: set[str], todo: set[str]) -> list[Population]:
+    """Returns the populations that stay: no run is in two of them."""
+    kept, taken = [], set()
+    for population in earlier:
+        ids = population.run_ids()
+        if ids <= every and ids & todo and not ids & todo & taken:
+            kept.append(population)
+            taken |= ids
+    return kept
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """Returns how many populations go into memory together, the largest first; at least one."""
+    room = MEMORY_SHARE * cost.memory_limit() * max(gpus(), 1)
+    within = [total <= room for total in itertools.accumulate(sizes[: most()])]
+    return max(sum(within), 1)
 
 
 def settle(
@@ -108,13 +129,20 @@ def settle(
 
 def learn(schedule: Schedule, outcomes: Sequence[Outcome]) -> None:
     """Keeps the speeds that were seen, for the schedules to come."""
-    seen = {o.run.id: o.result["epoch_seconds"] for o in outcomes if o.status == "completed"}
+    here = jax.local_devices()[0].device_kind  # a node of a cluster says nothing of this machine
+    seen = {o.run.id: o.result for o in outcomes if o.status == "completed" and o.result["device"] == here}
     for population in schedule.populations:
-        seconds = [seen[run_id] for run_id in population.run_ids() if run_id in seen]
-        if len(seconds) >= population.width:  # else most of it was done before, or at another width
+        results = [seen[run_id] for run_id in population.run_ids() if run_id in seen]
+        if len(results) >= population.width:  # else most of it was done before, or at another width
             config = at_sizes(population.configs[0], population.sizes)
-            step = statistics.median(seconds) / steps_per_epoch(config) / schedule.slots
-            speed.learn(config, population.width, schedule.slots, step)
+            epoch, evaluation = (_median(results, f"{part}_seconds") for part in ("epoch", "evaluation"))
+            step = epoch / steps_per_epoch(config) / schedule.slots
+            told = {"run_step_seconds": step, "evaluation_seconds": evaluation}
+            speed.learn(config, population.width, schedule.slots, **told)
+
+
+def _median(results: Sequence[Mapping[str, float]], name: str) -> float:
+    return statistics.median(result[name] for result in results)
 
 
 def _decide(entries: Sequence[Planned], slots: int | None) -> Strategy:
@@ -140,7 +168,7 @@ def _unmeasured(groups: Sequence[Group], slots: int) -> Strategy:
     """Returns what is likely to be good where a trial would take as long as the runs."""
     steps = [sum(entry.steps for entry in group) for group in groups]
     buckets = [
-        Bucket(group, WIDTHS[-1], speed.COMPILE_SECONDS, _seconds_guessed(group) / count)
+        Bucket(group, _roomy(group, slots)[-1], speed.COMPILE_SECONDS, _seconds_guessed(group) / count)
         for group, count in zip(groups, steps, strict=True)
     ]
     return _balanced(buckets, slots)
@@ -167,17 +195,22 @@ def _best_width(group: Group, measured: Group, speeds: Mapping[int, Speed], slot
     for width in sorted(speeds.keys() & _widths(group, slots) or speeds.keys()):
         # Of one slot: that all of them together are faster shows when their work is shared out.
         compiling = MORE_PROGRAMS * speeds[width].compile_seconds
-        found = Speed(compiling, speeds[width].run_step_seconds * slots)
+        step = speeds[width].run_step_seconds * slots
+        found = dataclasses.replace(speeds[width], compile_seconds=compiling, run_step_seconds=step)
         options.append(best_buckets(group, width, found, measured))
     return min(options, key=lambda buckets: sum(bucket.seconds for bucket in buckets))
 
 
 def _widths(group: Group, slots: int) -> list[int]:
     """Returns the widths worth a look: no wider than there are runs, or than memory holds."""
-    room = MEMORY_SHARE * cost.memory_limit() / slots
     runs = max(2, len(group) // slots)
-    wide = [w for w in WIDTHS if w <= runs and memory(group[0].config, largest(group), w) <= room]
-    return wide or [1]
+    return [width for width in _roomy(group, slots) if width <= runs]
+
+
+def _roomy(group: Group, slots: int) -> list[int]:
+    """Returns the widths that memory holds, so many populations at once, and 1 in any case."""
+    room = MEMORY_SHARE * cost.memory_limit() / min(slots, threads())
+    return [w for w in WIDTHS if w == 1 or memory(group[0].config, largest(group), w) <= room]
 
 
 def _balanced(buckets: Sequence[Bucket], slots: int) -> Strategy:

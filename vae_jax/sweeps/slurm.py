@@ -1,7 +1,8 @@
 """Workers as jobs of a SLURM cluster, through submitit.
 
 The nodes share the work directory and this environment. A job that is killed or runs out of its
-time is submitted again and goes on from the last checkpoint.
+time is submitted again and goes on from the last checkpoint. Submitit itself pickles what a job is
+to call, for the job to read; of runs nothing is.
 """
 
 from typing import Any
@@ -24,6 +25,8 @@ class Submitit(Remote):
     def __init__(self, folder: str, arguments: str = ""):
         given = dict(_pair(text) for text in arguments.split(",") if text)
         self.slots = given.pop("jobs", JOBS)
+        if not (isinstance(self.slots, int) and self.slots > 0):
+            raise UsageError(f"executor 'submitit': jobs must be a number from 1, not '{self.slots}'")
         try:
             import submitit
         except ImportError:

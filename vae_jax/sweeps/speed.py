@@ -28,7 +28,7 @@ REALLY_COMPILED = 0.5  # seconds: in less, a program is found that was compiled 
 WORTHWHILE = 0.95  # a wider population is no faster unless it takes less than so much of the time
 NO_PROGRAM = (
     *("seed", "learning_rate", "beta", "kl_warmup_epochs", "num_epochs", "stop_epoch"),
-    "early_stopping_patience",
+    *("early_stopping_patience", "sigma"),
 )
 
 
@@ -38,10 +38,12 @@ class Speed:
     compile_seconds: until a new program runs.
     run_step_seconds: of wall time for one step of one run, when everything is busy: twice as
       many slots of the same speed have half of it.
+    evaluation_seconds: of a run after its training, in its slot; None where none was seen.
     """
 
     compile_seconds: float
     run_step_seconds: float
+    evaluation_seconds: float | None = None
 
 
 def speeds(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, Speed]:
@@ -56,23 +58,31 @@ def speeds(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, S
     here = min(slots, most())
     found = _known(config, here)
     if not set(_worth(found, widths)) <= found.keys():
-        found |= _trials(config, widths, here)
+        found = _trials(config, widths, here) | found
         _keep(config, here, found)
     # Machines of a cluster are taken to be like this one.
     share = here / slots
     return {
-        width: Speed(_compile_seconds(config, width, here), found[width].run_step_seconds * share)
+        width: dataclasses.replace(
+            found[width],
+            compile_seconds=_compile_seconds(config, width, here),
+            run_step_seconds=found[width].run_step_seconds * share,
+        )
         for width in _worth(found, widths)
         if width in found
     }
 
 
-def learn(config: ConfigDict, width: int, slots: int, run_step_seconds: float) -> None:
-    """Puts what real training took in the place of what the trial took; a busy machine misleads."""
+def learn(config: ConfigDict, width: int, slots: int, **seen: float) -> None:
+    """Puts what real training took in the place of what the trial took; a busy machine misleads.
+
+    Args:
+      seen: fields of a Speed.
+    """
     known = _known(config, slots)
-    if width in known:
-        seen = dataclasses.replace(known[width], run_step_seconds=run_step_seconds)
-        _keep(config, slots, known | {width: seen})
+    measured = min((wide for wide in known if wide >= width), default=None)  # as it was, or a bit wider
+    if measured is not None:
+        _keep(config, slots, known | {measured: dataclasses.replace(known[measured], **seen)})
 
 
 def _compile_seconds(config: ConfigDict, width: int, slots: int) -> float:

@@ -54,9 +54,8 @@ def _tell(path: pathlib.Path, outcome: Outcome) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """A worker must not outlive a launcher that was killed: it would hold its runs' locks."""
-    parent = os.getppid()
     if sys.platform == "linux":  # at once; elsewhere, and if that fails, within half a second
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -69,12 +68,12 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Works in a process of its own, on the cores of the argument.
+    """Works in a process of its own; the arguments are its launcher's number and its cores.
 
     Reads an Order as JSON from each line of its input, and answers with a line when it is done.
     """
-    _end_with_parent()
-    pin(from_text(sys.argv[1]))
+    _end_with(int(sys.argv[1]))
+    pin(from_text(sys.argv[2]))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed meanwhile is no answer
     for line in sys.stdin:
