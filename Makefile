@@ -8,8 +8,8 @@ ON_TREES := similarity interpolation novelty
 .PHONY: reproduce test test-slow benchmark lint requirements clean
 
 reproduce: $(INSTALLED)
-	.venv/bin/python -m experiments.reproduce --workdir=$(WORKDIR)
-	.venv/bin/python -m experiments.reproduce $(ON_TREES) --dataset=trees --workdir=$(WORKDIR)
+	.venv/bin/python -m experiments.reproduce --workdir=$(WORKDIR); digits=$$?; \
+	.venv/bin/python -m experiments.reproduce $(ON_TREES) --dataset=trees --workdir=$(WORKDIR) && exit $$digits
 
 test: $(INSTALLED)
 	.venv/bin/python -m pytest
