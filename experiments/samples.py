@@ -35,7 +35,7 @@ from vae_jax.results import Row, group
 from vae_jax.statistics import estimate
 from vae_jax.sweeps import expand
 
-NOTE = "how often samples, or else test images, are told: z from the prior, as shown; z from images"
+NOTE = "told for what they are, of samples or of test images: z from the prior, as shown; z from images"
 SIDE = 8  # images a row of a sheet
 COMPARED = 1000  # real images and samples, at most
 
