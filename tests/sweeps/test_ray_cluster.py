@@ -48,7 +48,7 @@ def test_worker_and_then_a_node_are_killed_and_nothing_is_lost(tmp_path, cluster
     def kill(run, epoch, metrics):
         if not killed and epoch > 20:
             killed.append("worker")
-            _, pid = (run.path / ".lock").read_text().split()
+            _, pid, _ = (run.path / ".lock").read_text().split()
             os.kill(int(pid), signal.SIGKILL)
 
     both, nodes = cluster
