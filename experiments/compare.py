@@ -1,7 +1,8 @@
 """Compare finished runs: what differs between their configs, and what came of it.
 
-    python -m experiments.compare results
-    python -m experiments.compare results --metric=test/mse,test/nll --by=latent_size
+    python -m experiments.compare runs
+    python -m experiments.compare runs --metric=test/mse,test/nll --by=latent_size
+    python -m experiments.compare runs --where=dataset=mnist --where=posterior=gaussian
 
 Prints the fields in which the configs differ, then each group's metrics as mean ± 95%
 confidence interval over seeds (Student's t); writes comparison.csv, .png and .pdf.
@@ -9,6 +10,7 @@ confidence interval over seeds (Student's t); writes comparison.csv, .png and .p
 
 import csv
 import io
+import itertools
 import math
 import pathlib
 import sys
@@ -24,6 +26,7 @@ from vae_jax.paths import make_dir, write_whole
 from vae_jax.results import Row
 
 LEADING = ("dataset", "posterior")  # of fields that vary together, those that say most
+SHOWN = 50  # groups in a printed table
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,9 +40,17 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--by", default="", help="config fields to put first, joined by commas; x axis: the first"
     )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="only runs whose config has it; may be repeated",
+    )
     parser.add_argument("--output", type=pathlib.Path, help="where to write; default: DIR/comparison")
     arguments = parser.parse(argv, overridable=False)
     rows, left_out = results.read_all(arguments.dirs)
+    rows = _where(rows, arguments.where)
     fields = _fields(rows, _split(arguments.by))
     by = list(fields)
     groups = results.group(rows, by)
@@ -53,6 +64,30 @@ def main(argv: Sequence[str]) -> int:
     _print_table(table, by, metrics)
     print(f"\nwrote {written}")
     return 0
+
+
+def _where(rows: Sequence[Row], conditions: Sequence[str]) -> Sequence[Row]:
+    """Returns the rows that meet every FIELD=VALUE; UsageError where no row does."""
+    for condition in conditions if rows else ():
+        name, equals, value = condition.partition("=")
+        if not equals:
+            raise UsageError(f"--where takes FIELD=VALUE, not '{condition}'")
+        lookup("config key", name, rows[0].fields)
+        values = {str(row.fields.get(name)) for row in rows}
+        rows = [row for row in rows if _same(row.fields.get(name), value)]
+        if not rows:
+            raise UsageError(f"--where={condition}: no run, there are {name}={', '.join(sorted(values))}")
+    return rows
+
+
+def _same(field: object, text: str) -> bool:
+    """Whether a field's value is the one that is typed."""
+    if str(field) == text:
+        return True
+    try:
+        return isinstance(field, float) and field == float(text)
+    except ValueError:
+        return False
 
 
 def _split(names: str) -> list[str]:
@@ -129,9 +164,11 @@ def _print_table(table: Table, by: list[str], metrics: Mapping[str, str]) -> Non
     console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
     print("\nmean ± 95% confidence interval over seeds:")
     whole = _rich_table(table, by, list(metrics))
-    fits = console.measure(whole).minimum <= console.width
+    fits = console.measure(whole, options=console.options.update_width(10_000)).maximum <= console.width
     for shown in [whole] if fits else [_rich_table(table, by, [name]) for name in metrics]:
         console.print(shown)
+    if len(table) > SHOWN:
+        print(f"... and {len(table) - SHOWN} more: all are in the CSV; --where chooses some")
     for name, label in metrics.items():
         print(f"  {name}: {label}")
 
@@ -142,7 +179,7 @@ def _rich_table(table: Table, by: list[str], metrics: list[str]):
     shown = RichTable(box=None, pad_edge=False)
     for name in [*by, "runs", *metrics]:
         shown.add_column(name, no_wrap=True)
-    for key, estimates in table.items():
+    for key, estimates in itertools.islice(table.items(), SHOWN):
         counts = {str(estimate.count) for estimate in estimates.values()}
         numbers = [str(estimates.get(name, "")) for name in metrics]
         shown.add_row(*map(str, key), "/".join(counts), *numbers)

@@ -91,6 +91,42 @@ def test_of_many_values_the_first_and_the_last_are_named(tmp_path, capsys):
     assert lines[2].split(maxsplit=1) == ["seed", "0, 1"]
 
 
+@pytest.mark.parametrize("conditions", [["latent_size=8"], ["latent_size=8", "learning_rate=1e-3"]])
+def test_where_chooses_the_runs_whose_config_has_the_value(workdir, tmp_path, conditions):
+    other = override(vae.get_config(), {"latent_size": 8, "learning_rate": 0.5})
+    write_run(workdir, override(other, {"learning_rate": 1e-3}), nll=1.0)
+    write_run(workdir, other, nll=2.0)
+    where = [f"--where={condition}" for condition in conditions]
+    assert compare.main([str(workdir), *where, f"--output={tmp_path}"]) == 0
+    runs = sum(int(row["runs"]) for row in table(tmp_path / "comparison.csv"))
+    assert runs == (2 * 3 + 1 + 1 if len(conditions) == 1 else 1)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("latent_size", "--where takes FIELD=VALUE, not 'latent_size'"),
+        ("laten_size=8", "unknown config key 'laten_size'.*latent_size"),
+        ("latent_size=9", "--where=latent_size=9: no run, there are latent_size=2, 8"),
+    ],
+)
+def test_condition_that_no_run_meets_is_refused(workdir, condition, message):
+    with pytest.raises(UsageError, match=message):
+        compare.main([str(workdir), f"--where={condition}"])
+    assert not (workdir / "comparison").exists()
+
+
+def test_of_very_many_groups_the_first_are_printed(tmp_path, capsys):
+    for number in range(compare.SHOWN + 3):
+        write_run(tmp_path, override(vae.get_config(), {"latent_size": number + 1}), nll=30.0)
+    compare.main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "... and 3 more: all are in the CSV" in out
+    assert f"\n{compare.SHOWN} " in out
+    assert f"\n{compare.SHOWN + 1} " not in out
+    assert len(table(tmp_path / "comparison" / "comparison.csv")) == compare.SHOWN + 3
+
+
 def test_nested_fields_that_differ_are_named_and_never_averaged_over(tmp_path, capsys):
     for seed in range(2):
         for sizes in ((), (300, 400)):

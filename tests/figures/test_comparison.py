@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.figures.drawing import draw, is_cut_off, points
+from vae_jax.figures import comparison as comparisons
 from vae_jax.figures.comparison import comparison
 from vae_jax.statistics import Estimate
 
@@ -43,6 +44,18 @@ def test_names_are_points_under_one_another_with_their_intervals():
     assert named == ["encoder.net=conv", "encoder.net=mlp"]
     bars = [segment for bar in axes.collections for segment in bar.get_segments()]
     assert sorted((start[0], end[0]) for start, end in bars) == [(19, 21), (28, 32)]
+
+
+@pytest.mark.parametrize("name", ["latent_size", "encoder.net"])
+def test_of_very_many_curves_or_groups_the_first_are_drawn(name):
+    first = (2, 8) if name == "latent_size" else ("conv", "mlp")
+    count = comparisons.MOST + 5
+    table = {(x, number): numbers(30) for x in first for number in range(count)}
+    figure = draw(comparison(table, [name, "seeds"], LABELS))
+    groups = count if name == "latent_size" else 2 * count
+    assert figure.get_suptitle() == f"the first {comparisons.MOST} of {groups}"
+    curves, names = points(figure.axes[0]), figure.axes[0].get_yticklabels()
+    assert len(curves if name == "latent_size" else names) == comparisons.MOST
 
 
 def test_one_group_needs_no_field():

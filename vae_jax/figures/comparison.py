@@ -11,13 +11,14 @@ from vae_jax.figures.style import COLORS, MARKERS, PAGE, curve, doubling_axis, s
 from vae_jax.statistics import Estimate
 
 Table = Mapping[tuple[Any, ...], Mapping[str, Estimate]]
+MOST = 20  # curves, or groups that are no curves: more cannot be told apart
 
 
 def comparison(table: Table, by: Sequence[str], labels: Mapping[str, str]) -> Figure:
     """Draws `table`: values of the fields `by` -> metric -> estimate.
 
     The first field is the x axis where it is a number, with a line for each combination of
-    the others; else every group has a point of its own.
+    the others; else every group has a point of its own. Of very many the first are drawn.
 
     Args:
       table: one entry per group of runs.
@@ -25,6 +26,8 @@ def comparison(table: Table, by: Sequence[str], labels: Mapping[str, str]) -> Fi
       labels: metric -> axis label; the panels, in this order.
     """
     numeric = bool(by) and all(_is_number(key[0]) for key in table) and len({key[0] for key in table}) > 1
+    series = _series(table, numeric)
+    table = {key: table[key] for name in list(series)[:MOST] for key in series[name]}
     columns = min(len(labels), 3)
     rows = -(-len(labels) // columns)
     width = PAGE * columns / 3 + (0.0 if numeric else 1.5)  # room for the groups' names
@@ -40,12 +43,22 @@ def comparison(table: Table, by: Sequence[str], labels: Mapping[str, str]) -> Fi
         if not numeric:
             for panel in axes[::columns]:
                 panel.set_yticks(range(len(table)), _groups(table, by))
+        if len(series) > MOST:
+            figure.suptitle(f"the first {MOST} of {len(series)}", fontsize=8)
         for unused in axes[len(labels) :]:
             unused.remove()
         if legend:
             handles = axes[0].get_legend_handles_labels()[0]
             figure.legend(handles, legend["names"], loc="outside lower center", ncols=legend["ncols"])
     return figure
+
+
+def _series(table: Table, numeric: bool) -> dict[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """Returns the keys of each curve, or of each group alone where there are no curves."""
+    series: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for key in table:
+        series.setdefault(key[1:] if numeric else key, []).append(key)
+    return series
 
 
 def _legend(table: Table, by: Sequence[str], width: float) -> dict[str, Any]:
