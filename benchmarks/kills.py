@@ -92,7 +92,8 @@ def check(workdir: pathlib.Path, undisturbed: dict[str, tuple]) -> None:
     assert found.keys() == undisturbed.keys(), "a run is missing, or one too many"
     for name, bits in found.items():
         assert bits == undisturbed[name], f"run {name} differs from the undisturbed one"
-    assert not list((workdir / "populations").iterdir()), "a population was left behind"
+    left = [path.name for path in (workdir / "populations").iterdir()]
+    assert not left, f"of a population was left: {', '.join(left)}"
 
 
 def disturbed(

@@ -64,6 +64,30 @@ def test_damaged_file_is_refused_by_name_and_skipped(tmp_path, damage):
         population.read(path)
 
 
+def test_nothing_of_it_is_left_whenever_a_kill_came(tmp_path, monkeypatch):
+    one, folder = SOME, tmp_path / population.FOLDER
+    one.write(tmp_path)
+    (folder / f".{one.id}.json.123.tmp").write_text("half")
+    one.lock(tmp_path).touch()
+    (one.folder(tmp_path) / "checkpoints").mkdir(parents=True)
+    unlinked, unlink = [], type(folder).unlink
+
+    def killed(path, missing_ok=False):
+        unlink(path, missing_ok=missing_ok)
+        unlinked.append(path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(folder), "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            one.remove(tmp_path)
+    assert [left.id for left in population.unfinished(tmp_path)] == [
+        one.id
+    ]  # found by the next launch, and removed then
+    one.remove(tmp_path)
+    assert not list(folder.iterdir())
+
+
 def test_unfinished_ones_are_found(tmp_path):
     assert population.unfinished(tmp_path) == []
     other = Population((ae.get_config("linear"),), (8, 0), 1)

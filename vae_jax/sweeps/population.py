@@ -85,10 +85,13 @@ class Population:
             return True
 
     def remove(self, workdir: pathlib.Path) -> None:
-        """Deletes its files, which none of its runs needs any more."""
+        """Deletes its files, which none of its runs needs any more, and what a kill left half-written."""
         shutil.rmtree(self.folder(workdir), ignore_errors=True)
-        for path in (workdir / FOLDER).glob(f"{self.id}.*"):
-            path.unlink(missing_ok=True)
+        own = workdir / FOLDER / f"{self.id}.json"
+        for path in (workdir / FOLDER).glob(f"*{self.id}.*"):
+            if path != own:
+                path.unlink(missing_ok=True)
+        own.unlink(missing_ok=True)  # last: it is what tells the next launch of the others
 
 
 def at_sizes(config: ConfigDict, sizes: Sequence[int]) -> ConfigDict:
