@@ -45,9 +45,16 @@ def finished(workdirs: Sequence[pathlib.Path]) -> list[Run]:
     """
     runs: dict[str, Run] = {}
     for run in (run for workdir in workdirs for run in all_runs(workdir) if run.ended):
-        if run.id not in runs or runs[run.id].final_result() is None:  # failed there, perhaps not here
+        if run.id not in runs or not _is_final(runs[run.id]):  # it failed there, perhaps not here
             runs[run.id] = run
     return list(runs.values())
+
+
+def _is_final(run: Run) -> bool:
+    try:
+        return run.final_result() is not None
+    except UsageError:  # damaged
+        return False
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ Claims:
     python -m experiments.novelty --dataset=mnist --workdir=results
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -100,12 +101,12 @@ def _claims(found: Sequence[Measures]) -> list[Claim]:
         ),
         Claim(
             "samples are authentic (share that are no copies / of test reconstructions)",
-            estimate([one.authentic[0] / one.authentic[1] for one in found]),
+            estimate([one.authentic[0] / (one.authentic[1] or math.nan) for one in found]),
             at_least=0.5,
         ),
         Claim(
             "samples look like data (share of test images covered / by reconstructions of others)",
-            estimate([one.covered[0] / one.covered[1] for one in found]),
+            estimate([one.covered[0] / (one.covered[1] or math.nan) for one in found]),
             at_least=0.5,
         ),
     ]

@@ -30,6 +30,7 @@ from vae_jax.errors import UsageError, lookup
 from vae_jax.sweeps import Executor, Job, Outcome, Place, Search, Settings
 
 SHOWN = 10  # trials
+TRIES = 2  # of a run that fails
 METRICS = ("test/nll", "test/mse")
 
 
@@ -99,19 +100,19 @@ def _of_asha(arguments: argparse.Namespace) -> dict[str, int]:
 def train(search: Search, config: ConfigDict, place: Place, executor: Executor | None) -> dict[Job, Outcome]:
     """Trains one batch after the other, each planned as a sweep, until the search asks for no more.
 
-    Or until a run fails: what the search would ask for without it, it must not ask for with it, and
-    the same command tries it again.
+    A run that fails is tried again before the next batch is decided on: were it completed only by a
+    later launch, the search would not ask for the same.
     """
     outcomes: dict[Job, Outcome] = {}
     while jobs := search.jobs({job: loss(outcome) for job, outcome in outcomes.items()}):
         print(_told(jobs, search.rungs), flush=True)
         configs = {job: config_of(search, job, config) for job in jobs}
-        planned = sweeps.plan(list(configs.values()), place.workdir)
-        ended = {outcome.run.id: outcome for outcome in carry_out(planned, place, executor)}
+        for _ in range(TRIES):
+            planned = sweeps.plan(list(configs.values()), place.workdir)
+            ended = {outcome.run.id: outcome for outcome in carry_out(planned, place, executor)}
+            if all(outcome.status != "failed" for outcome in ended.values()):
+                break
         outcomes |= {job: ended[run_of(own, place.workdir).id] for job, own in configs.items()}
-        if any(outcome.status == "failed" for outcome in ended.values()):
-            print("a run failed: the search ends here, and the same command goes on", file=sys.stderr)
-            break
     return outcomes
 
 

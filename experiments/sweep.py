@@ -130,7 +130,7 @@ def chosen(spec: str, workdir: pathlib.Path) -> Iterator[sweeps.Executor | None]
 
 
 def _new(outcomes: Iterator[Outcome], view: View) -> Iterator[Outcome]:
-    """Yields each run's outcome once, though its population may tell it again, and the last of failures."""
+    """Yields each run's outcome once, though its population may tell it again; failures as often as told."""
     sound = {outcome.run.id for outcome in view.outcomes}
     for outcome in outcomes:
         if outcome.run.id not in sound:

@@ -1,11 +1,10 @@
 """What the README says of additions: one piece, one line in its table, a name like the others."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax import struct
 
 from configs import ae, vae
 from vae_jax import evaluate, likelihoods, nets, objectives
@@ -14,7 +13,8 @@ from vae_jax.launch import launch
 from vae_jax.nets.mlp import MLPEncoder
 
 
-class Laplace(NamedTuple):
+@struct.dataclass
+class Laplace:
     mean: jax.Array
 
     def log_prob(self, images):

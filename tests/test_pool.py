@@ -124,7 +124,7 @@ def test_run_that_another_launch_began_anew_is_trained_again_and_no_other(
     assert len(begun.metrics()) > left + 1
     begun.rewind_metrics(left)
     outcomes = together(tmp_path)
-    assert f"'{begun.path}' holds less than its checkpoint: trained again" in capsys.readouterr().err
+    assert f"'{begun.path}' holds less than its checkpoint: to be trained again" in capsys.readouterr().err
     for outcome in outcomes:
         assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
 

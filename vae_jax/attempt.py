@@ -53,7 +53,7 @@ class Attempt:
         except DamagedError:
             return True
         if self.run.exists and not there:
-            print(f"'{self.run.path}' holds less than its checkpoint: trained again", file=sys.stderr)
+            print(f"'{self.run.path}' holds less than its checkpoint: to be trained again", file=sys.stderr)
         return self.run.exists and there
 
     def begin(self, epoch: int, earlier: Run | None = None) -> None:

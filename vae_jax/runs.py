@@ -178,8 +178,9 @@ class Run:
                 self.verify()
             except UsageError:
                 folder = make_dir(self.path.parent / "damaged")
-                numbers = [int(path.name.rpartition("-")[2]) for path in folder.glob(f"{self.id}-*")]
-                return self.path.rename(folder / f"{self.id}-{max(numbers, default=0) + 1}")
+                names = [path.name.rpartition("-")[2] for path in folder.glob(f"{self.id}-*")]
+                number = 1 + max((int(name) for name in names if name.isdigit()), default=0)
+                return self.path.rename(folder / f"{self.id}-{number}")
         return None
 
     def finish(self, content: dict[str, Any]) -> None:

@@ -213,7 +213,7 @@ def test_run_that_holds_less_than_its_checkpoint_is_trained_again(
     path = run.path / "metrics.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]))
     assert train.main([*FLAGS, f"--workdir={tmp_path}"]) == 0
-    assert f"'{run.path}' holds less than its checkpoint: trained again" in capsys.readouterr().err
+    assert f"'{run.path}' holds less than its checkpoint: to be trained again" in capsys.readouterr().err
     assert_same_bits(run, undisturbed)
 
 

@@ -2,12 +2,13 @@ import math
 import re
 import signal
 import time
+from collections import Counter
 
 import pytest
 
 from experiments import search
 from tests.experiments.commands import assert_same_bits, snapshot, start
-from vae_jax import runs
+from vae_jax import launch, runs
 from vae_jax.errors import UsageError
 
 # A user's own config file: the least to compile, and one space.
@@ -99,6 +100,29 @@ def test_asha_trains_the_best_of_each_rung_on_and_prints_the_best(config, workdi
     assert search.main(arguments(config, workdir, *ASHA)) == 0
     assert snapshot(workdir) == before
     assert capsys.readouterr().out == out
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_run_that_fails_is_tried_again_before_the_search_goes_on(config, workdir, monkeypatch, times):
+    real, failed = launch.finish, []
+
+    def finish(attempt, *rest):
+        failing = attempt.config.stop_epoch == 1 and attempt.run.id == (failed or [attempt.run.id])[0]
+        if failing and len(failed) < times:
+            failed.append(attempt.run.id)
+            raise RuntimeError("bad luck")
+        return real(attempt, *rest)
+
+    monkeypatch.setattr(launch, "finish", finish)
+    assert search.main(arguments(config, workdir, *ASHA)) == (0 if times == 1 else 1)
+    assert len(failed) == min(times, search.TRIES)
+    assert completed(workdir) == {1: 4 if times == 1 else 3, 2: 2, 0: 1}
+
+
+def completed(workdir):
+    """Returns how many runs of each budget were completed."""
+    sound = [run for run in runs.all_runs(workdir) if run.result()["status"] == "completed"]
+    return Counter(run.config()[0].stop_epoch for run in sound)
 
 
 def test_killed_search_is_continued_by_the_same_command(config, workdir, tmp_path):

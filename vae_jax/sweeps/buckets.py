@@ -89,7 +89,7 @@ def best_buckets(group: Group, width: int, measured: Speed, on: Group) -> list[B
     sizes = [list(same) for _, same in itertools.groupby(by_cost, key=_sizes)]
     step_seconds = functools.partial(_step_seconds, measured.run_step_seconds, _flops(on), width)
     evaluation = measured.evaluation_seconds
-    evaluation = guess_evaluation(on[-1]) if evaluation is None else evaluation
+    evaluation = guess_evaluation(group[-1]) if evaluation is None else evaluation
 
     @functools.cache
     def best(count: int) -> tuple[float, list[Bucket]]:
@@ -116,6 +116,7 @@ def guess_evaluation(entry: Planned) -> float:
     A training step goes through encoder and decoder about three times, a sample through the decoder once.
     """
     images, samples = data.source(entry.config.dataset).sizes[2], entry.config.evaluation.iwae_samples
+    samples = 1 if entry.config.posterior == "delta" else samples
     flops = images * samples * entry.cost.flops_per_image / 6
     return WRITE_SECONDS + 2 * flops / cost.matrix_rate()
 

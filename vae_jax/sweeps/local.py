@@ -1,5 +1,6 @@
 """Populations in this process, each in a thread of its own."""
 
+import contextlib
 import queue
 import resource
 import threading
@@ -35,7 +36,8 @@ class Local:
     def __init__(self, slots: int | None = None):
         self.slots = slots or threads()
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # every run in training has two files open
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        with contextlib.suppress(ValueError, OSError):  # macOS may tell a limit that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
         crew = _Crew(populations, place)

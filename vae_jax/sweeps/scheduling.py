@@ -68,7 +68,7 @@ def schedule(
     """Returns how to train the runs that are not over.
 
     Populations that an earlier launch left unfinished stay as they are, so that their runs go on
-    to the same bits.
+    to the same bits; of two that share a run, the one that a process trains.
 
     Args:
       slots: how many populations at the same time; None for the number that costs least.
@@ -76,7 +76,8 @@ def schedule(
     """
     every = {entry.run.id for entry in planned}
     todo = {entry.run.id for entry in planned if not entry.over}
-    kept = _kept(unfinished(workdir), every, todo)
+    earlier = sorted(unfinished(workdir), key=lambda population: not population.is_held(workdir))
+    kept = _kept(earlier, every, todo)
     left = todo.difference(*(population.run_ids() for population in kept))
     entries = [entry for entry in planned if entry.run.id in left]
     if alone:
@@ -129,7 +130,7 @@ def settle(
 
 def learn(schedule: Schedule, outcomes: Sequence[Outcome]) -> None:
     """Keeps the speeds that were seen, for the schedules to come."""
-    here = jax.local_devices()[0].device_kind  # a node of a cluster says nothing of this machine
+    here = jax.local_devices()[0].device_kind  # that of a cluster says nothing of this machine
     seen = {o.run.id: o.result for o in outcomes if o.status == "completed" and o.result["device"] == here}
     for population in schedule.populations:
         results = [seen[run_id] for run_id in population.run_ids() if run_id in seen]

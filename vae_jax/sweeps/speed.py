@@ -67,6 +67,7 @@ def speeds(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, S
             found[width],
             compile_seconds=_compile_seconds(config, width, here),
             run_step_seconds=found[width].run_step_seconds * share,
+            evaluation_seconds=_evaluation_seconds(config, here),
         )
         for width in _worth(found, widths)
         if width in found
@@ -80,16 +81,27 @@ def learn(config: ConfigDict, width: int, slots: int, **seen: float) -> None:
       seen: fields of a Speed.
     """
     known = _known(config, slots)
-    measured = min((wide for wide in known if wide >= width), default=None)  # as it was, or a bit wider
+    measured = min((wide for wide in known if width <= wide < 2 * width), default=None)  # or a bit wider
     if measured is not None:
         _keep(config, slots, known | {measured: dataclasses.replace(known[measured], **seen)})
 
 
 def _compile_seconds(config: ConfigDict, width: int, slots: int) -> float:
     """Returns the longest that was seen: a trial may have found its program compiled."""
-    every = [_known(config, count) for count in {1, slots, most()}]
+    every = _of_any_slots(config, slots)
     longest = max((known[width].compile_seconds for known in every if width in known), default=0.0)
     return longest if longest > REALLY_COMPILED else COMPILE_SECONDS
+
+
+def _evaluation_seconds(config: ConfigDict, slots: int) -> float | None:
+    """Returns the same for all that are compared: a width must not win because its runs were never seen."""
+    seen = [speed.evaluation_seconds for known in _of_any_slots(config, slots) for speed in known.values()]
+    seen = [one for one in seen if one is not None]
+    return statistics.median(seen) if seen else None
+
+
+def _of_any_slots(config: ConfigDict, slots: int) -> list[dict[int, Speed]]:
+    return [_known(config, count) for count in sorted({1, slots, most()})]
 
 
 def _worth(found: Mapping[int, Speed], widths: Sequence[int]) -> list[int]:
