@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from vae_jax.attempt import run_of
 from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome
 from vae_jax.pool import Show
@@ -107,8 +106,7 @@ class Flight:
 
     def __init__(self, population: Population, place: Place, start: Any):
         self.population, self._workdir = population, place.workdir
-        runs = [run_of(config, place.workdir) for config in population.configs]
-        self.left = {run.id: run for run in runs}
+        self.left = population.runs(place.workdir)
         self._epochs: dict[str, int] = {}
         self._ends, self._failed = 0, False
         told = population.folder(place.workdir).absolute() / "told"

@@ -24,6 +24,7 @@ from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome, launch_together, quiet
 from vae_jax.paths import locked, make_dir, write_whole
 from vae_jax.pool import Show
+from vae_jax.runs import Run
 from vae_jax.train import Task
 
 FOLDER = "populations"
@@ -62,6 +63,11 @@ class Population:
     def run_ids(self) -> set[str]:
         return {run_id(config, data.source(config.dataset).sha256) for config in self.configs}
 
+    def runs(self, workdir: pathlib.Path) -> dict[str, Run]:
+        """Returns its runs under `workdir` by their ids, whether or not they exist."""
+        runs = [run_of(config, workdir) for config in self.configs]
+        return {run.id: run for run in runs}
+
     def folder(self, workdir: pathlib.Path) -> pathlib.Path:
         return workdir / FOLDER / self.id
 
@@ -75,12 +81,12 @@ class Population:
         return workdir / FOLDER / f"{self.id}.lock"
 
     def is_held(self, workdir: pathlib.Path) -> bool:
-        """Whether a process trains it."""
+        """Whether a process trains it. Writes nothing."""
+        if not self.lock(workdir).exists():
+            return False
         try:
             with locked(self.lock(workdir), wait=False):
                 return False
-        except FileNotFoundError:  # not even the folder of all populations
-            return False
         except BlockingIOError:
             return True
 
@@ -143,7 +149,7 @@ def launch(
     Where another process trains it, this one waits: it then finds the runs done, or goes on with
     them if that process died. What is wrong with all of them, such as missing data, fails each.
     """
-    left = {run_of(config, workdir).id: run_of(config, workdir) for config in population.configs}
+    left = population.runs(workdir)
     try:
         population.write(workdir)
         with locked(population.lock(workdir)):
