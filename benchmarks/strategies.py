@@ -7,9 +7,7 @@ to validate on after every epoch. Whole processes, from start to the last result
 compiled program in store:
 
     planned      `experiments.sweep`, which chooses by measured cost (measured before, and timed apart)
-    sequential   one process, one run after the other
-    vmapped      one process, one population of all 24 runs, filled up to the largest code
-    processes    a process for each run, as many at a time as there are cores
+    sequential, vmapped, processes    each alone, as benchmarks/fixed.py says
     pythae       its own trainer, all cores, one run after the other: 3 of the sizes timed, times 8
 
 PYTHON is an interpreter that has torch and pythae; without it the peer is left out.
@@ -25,6 +23,9 @@ import tempfile
 import time
 
 import numpy as np
+
+from benchmarks.fixed import STRATEGIES
+from vae_jax import data
 
 CONFIG = """
 from configs import vae
@@ -46,33 +47,11 @@ def sweep_seeds():
 """
 SIZES = (2, 4, 8, 12, 16, 20, 24, 32)
 PEER_SIZES = (2, 12, 32)
-FIXED = ("sequential", "vmapped", "processes")
 TARGET = 2.3
 
 
-def fixed(
-    strategy: str, config: pathlib.Path, workdir: pathlib.Path, manual_dir: pathlib.Path | None
-) -> None:
-    """Trains the sweep in this process by one strategy, whatever it costs."""
-    from experiments.cli import load_config, named_sweeps
-    from vae_jax.compilation import enable_cache
-    from vae_jax.launch import quiet
-    from vae_jax.sweeps import Place, executor, expand
-    from vae_jax.sweeps.population import Population
-
-    enable_cache()
-    module, base = load_config(str(config), {})
-    configs = expand(base, named_sweeps(module, "size,seeds"))
-    populations = [Population((one,), (one.latent_size, one.bottleneck_width), 1) for one in configs]
-    if strategy == "vmapped":
-        populations = [Population(tuple(configs), (max(SIZES), base.bottleneck_width), len(configs))]
-    using = executor("processes" if strategy == "processes" else "local:1", workdir)
-    outcomes = list(using.execute(populations, Place(workdir, manual_dir), quiet))
-    assert [outcome.status for outcome in outcomes] == ["completed"] * len(configs)
-
-
 def timed(*command: str, cache: pathlib.Path) -> float:
-    """Returns the seconds of a whole process that finds no compiled program."""
+    """Returns the seconds of a whole process that keeps its compiled programs in `cache`."""
     began = time.perf_counter()
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -81,8 +60,6 @@ def timed(*command: str, cache: pathlib.Path) -> float:
 
 def peer_seconds(python: str, folder: pathlib.Path, manual_dir: pathlib.Path | None, arguments) -> float:
     """Returns the seconds that pythae takes for the whole sweep."""
-    from vae_jax import data
-
     mnist = data.load("mnist", manual_dir)
     path = folder / "images.npy"
     np.save(path, np.concatenate([mnist.train.images, mnist.valid.images]))
@@ -100,11 +77,6 @@ def peer_seconds(python: str, folder: pathlib.Path, manual_dir: pathlib.Path | N
 
 def main() -> None:
     arguments = parse()
-    if arguments.fixed:
-        fixed(arguments.fixed, arguments.config, arguments.workdir, arguments.manual_dir)
-        return
-    from vae_jax import data
-
     data.load("mnist", arguments.manual_dir)  # prepares it where that was never done
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -124,9 +96,9 @@ def ours(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespa
     print(f"plan, with the measurements it needs: {measuring:.0f} s", flush=True)
     seconds = {"planned": timed(*sweep, f"--workdir={folder / 'planned'}", cache=folder / "cache_planned")}
     print(f"  planned: {seconds['planned']:.0f} s", flush=True)
-    for strategy in FIXED:
-        command = [sys.executable, "-m", "benchmarks.strategies", f"--fixed={strategy}", *manual]
-        command += [f"--config={config}", f"--workdir={folder / strategy}"]
+    for strategy in STRATEGIES:
+        command = [sys.executable, "-m", "benchmarks.fixed", strategy, f"--config={config}", *manual]
+        command += ["--sweep=size,seeds", f"--workdir={folder / strategy}"]
         seconds[strategy] = timed(*command, cache=folder / f"cache_{strategy}")
         print(f"  {strategy}: {seconds[strategy]:.0f} s", flush=True)
     return seconds
@@ -135,7 +107,7 @@ def ours(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespa
 def report(seconds: dict[str, float], runs: int) -> None:
     for name, taken in seconds.items():
         print(f"{name:<12}{taken:8.0f} s{runs * 3600 / taken:8.0f} runs an hour")
-    best = min(FIXED, key=seconds.get)
+    best = min(STRATEGIES, key=seconds.get)
     _print(f"best fixed strategy ({best}) / planned", seconds[best] / seconds["planned"], 1.0)
     if "pythae" in seconds:
         _print("pythae / planned", seconds["pythae"] / seconds["planned"], TARGET)
@@ -154,9 +126,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--manual_dir", type=pathlib.Path, help="folder of the original files of mnist")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--fixed", choices=FIXED, help=argparse.SUPPRESS)
-    parser.add_argument("--config", type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--workdir", type=pathlib.Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -80,12 +80,12 @@ def bare(config: pathlib.Path) -> None:
     import optax
 
     from vae_jax import build, data
-    from vae_jax.compilation import enable_cache
+    from vae_jax.compilation import set_up
     from vae_jax.evaluate.bounds import per_image
     from vae_jax.evaluate.knn import knn_accuracy
     from vae_jax.model import variables
 
-    enable_cache()
+    set_up()
     spec = importlib.util.spec_from_file_location("config", config)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 from vae_jax import config as configs
 from vae_jax import distributed
 from vae_jax.check import check_fields
-from vae_jax.compilation import enable_cache
+from vae_jax.compilation import set_up
 from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import make_dir
 from vae_jax.sweeps import local
@@ -93,8 +93,7 @@ def add_config(parser: Parser) -> None:
 
 def run(command: Callable[[Sequence[str]], int]) -> None:
     """Calls a command with the program's arguments and exits with its code."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # workers may need that GPU, too
-    enable_cache()
+    set_up()
     gc.freeze()  # what is imported stays: looking it through for garbage takes half a second at exit
     try:
         code = command(sys.argv[1:])

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from experiments.claims import Claim, Report
 from vae_jax import figures
-from vae_jax.compilation import enable_cache
+from vae_jax.compilation import set_up
 from vae_jax.paths import write_whole
 from vae_jax.results import Row
 from vae_jax.sweeps.cores import most
@@ -49,7 +49,7 @@ def draw_all(
 def _begin() -> None:
     """In a process that draws: a Ctrl-C is for the one that it works for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    enable_cache()
+    set_up()
 
 
 def _draw_module(name: str, dataset: str, rows: Sequence[Row], output: pathlib.Path) -> Sequence[Claim]:

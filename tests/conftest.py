@@ -6,7 +6,7 @@ import pathlib
 import jax
 import pytest
 
-from vae_jax.compilation import enable_cache
+from vae_jax.compilation import set_up
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
 ORIGINALS = REPOSITORY.parent / "shared" / "data" / "tfds_downloads"
@@ -37,7 +37,7 @@ def cache(tmp_path_factory):
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["VAE_JAX_CACHE"] = str(folder)
     os.environ["TFDS_DATA_DIR"] = str(folder / "tfds")
-    enable_cache()  # many tests compile the same
+    set_up()  # many tests compile the same
     return folder
 
 

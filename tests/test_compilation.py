@@ -1,3 +1,5 @@
+import importlib.util
+import os
 import subprocess
 import sys
 
@@ -5,8 +7,9 @@ import jax
 import pytest
 
 from tests.conftest import REPOSITORY
-from vae_jax.compilation import enable_cache
+from vae_jax.compilation import NO_TRITON, set_up
 
+PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
 NAMES = [
     "jax_compilation_cache_dir",
     "jax_persistent_cache_min_compile_time_secs",
@@ -27,14 +30,53 @@ def jax_defaults():
 
 def test_programs_are_kept_in_the_cache_of_vae_jax(jax_defaults, monkeypatch, tmp_path):
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path))
-    enable_cache()
+    set_up()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "xla")
 
 
 def test_folder_that_the_user_chose_through_jax_stays(jax_defaults, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    enable_cache()
+    set_up()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "given", "then"),
+    [
+        (None, None, None),
+        ("jax_cuda13_plugin", None, NO_TRITON),
+        ("jax_cuda12_plugin", "--xla_dump_to=dump", f"--xla_dump_to=dump {NO_TRITON}"),
+        ("jax_cuda13_plugin", "--xla_gpu_enable_triton_gemm=true", "--xla_gpu_enable_triton_gemm=true"),
+        ("jax_cuda13_plugin", "flags.txt", "flags.txt"),
+    ],
+)
+def test_products_of_a_gpu_are_left_to_cublas_unless_the_user_says_otherwise(
+    jax_defaults, monkeypatch, plugin, given, then
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == plugin or None)
+    monkeypatch.setenv("XLA_FLAGS", given or "")
+    if given is None:
+        monkeypatch.delenv("XLA_FLAGS")
+    set_up()
+    set_up()  # worker and launcher both do
+    assert os.environ.get("XLA_FLAGS") == then
+
+
+def test_xla_knows_the_flag(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", NO_TRITON)  # an unknown one ends the process
+    program = "import jax; print(jax.numpy.ones(2).sum())"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (0, "2.0\n")
+
+
+@pytest.mark.parametrize(("given", "then"), [(None, "highest"), ("tensorfloat32", "tensorfloat32")])
+def test_products_keep_all_digits_unless_the_user_says_otherwise(monkeypatch, given, then):
+    monkeypatch.delenv(PRECISION, raising=False)
+    if given:
+        monkeypatch.setenv(PRECISION, given)
+    program = "import jax, vae_jax; print(jax.config.jax_default_matmul_precision)"
+    told = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True)
+    assert told.stdout.strip() == then
 
 
 @pytest.mark.slow
@@ -57,9 +99,9 @@ def test_second_process_compiles_nothing_whatever_its_numbers(tmp_path, monkeypa
 
 PROGRAM = """
 import jax
-from vae_jax.compilation import enable_cache
+from vae_jax.compilation import set_up
 
-enable_cache()
+set_up()
 
 @jax.jit
 def program(x):

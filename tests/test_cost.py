@@ -74,6 +74,26 @@ def test_flops_are_those_of_the_matrix_products_and_little_more(config, changes,
     assert products < price.flops_per_image < 1.05 * products
 
 
+def test_flops_are_counted_for_the_cpu_whatever_computes(monkeypatch):
+    task, backends = build.task(override(vae.get_config(), {"bottleneck_width": 67})), []
+    monkeypatch.setattr(jax, "local_devices", lambda backend: backends.append(backend) or jax.devices("cpu"))
+    usual = cost(task, SHAPE)
+    assert backends == ["cpu"]
+    cost.cache_clear()
+    with jax.default_matmul_precision("TF32_TF32_F32"):  # of products that only a GPU knows
+        assert cost(task, SHAPE) == usual
+
+
+def test_without_a_cpu_that_jax_may_use_one_line_says_what_to_do(monkeypatch):
+    def none(backend):
+        raise RuntimeError("Unknown backend cpu")
+
+    task = build.task(override(vae.get_config(), {"bottleneck_width": 68}))
+    monkeypatch.setattr(jax, "local_devices", none)
+    with pytest.raises(UsageError, match=r"JAX_PLATFORMS=cuda,cpu"):
+        cost(task, SHAPE)
+
+
 def test_cost_compiles_nothing():
     compiled = []
 

@@ -19,10 +19,10 @@ MANY = """
 import json
 import sys
 from experiments import train
-from vae_jax.compilation import enable_cache
+from vae_jax.compilation import set_up
 from vae_jax.errors import UsageError
 
-enable_cache()
+set_up()
 for arguments in json.loads(sys.argv[1]):
     try:
         train.main(arguments)

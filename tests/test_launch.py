@@ -96,6 +96,7 @@ def test_result_says_what_was_done(finished):
     assert result["versions"]["vae_jax"] == __version__
     assert result["versions"].keys() >= {"python", "jax", "flax"}
     assert result["device"] == jax.devices()[0].device_kind
+    assert result["matmul_precision"] == jax.config.jax_default_matmul_precision == "highest"
     assert result["seconds"] > 0
 
 

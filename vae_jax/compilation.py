@@ -1,5 +1,7 @@
-"""JAX's persistent compilation cache: a program is compiled once per machine, not per process."""
+"""How programs are compiled: once per machine, not per process, and on a GPU without a long search."""
 
+import importlib.util
+import os
 import pathlib
 import re
 import warnings
@@ -8,9 +10,32 @@ import jax
 
 from vae_jax.paths import cache_dir
 
+# On an H200 an epoch of the 784-500-20-500-784 VAE compiles in 3 s instead of 17, and 8 runs together
+# in 4 instead of 22; both are as fast: cuBLAS does the products.
+NO_TRITON = "--xla_gpu_enable_triton_gemm=false"
+CUDA_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 
-def enable_cache() -> None:
-    """Turns the cache on, unless the user chose a folder through JAX's own variable."""
+
+def set_up() -> None:
+    """Says how this process, and those that it starts, compile; before JAX's first computation.
+
+    Turns the persistent cache on, unless the user chose a folder through JAX's own variable. A GPU's
+    memory is taken as it is needed, because other processes may share it, and Triton does not try
+    its ways of each product, unless the user says otherwise in JAX's variable or XLA_FLAGS.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if any(map(importlib.util.find_spec, CUDA_PLUGINS)):
+        os.environ["XLA_FLAGS"] = _without_triton(os.environ.get("XLA_FLAGS", ""))
+    _enable_cache()
+
+
+def _without_triton(flags: str) -> str:
+    said = "xla_gpu_enable_triton_gemm" in flags
+    names_a_file = flags and not flags.startswith("-")
+    return flags if said or names_a_file else f"{flags} {NO_TRITON}".strip()
+
+
+def _enable_cache() -> None:
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
     # The programs here are small: without these two JAX would leave most of them out.

@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -33,9 +34,21 @@ def cost(task: Task, image_shape: tuple[int, int, int]) -> Cost:
     state = state_shapes(task, image_shape)
     numbers = [field.name for field in dataclasses.fields(Hyper) if field.name != "mask"]
     hyper = Hyper(**dict.fromkeys(numbers, jax.ShapeDtypeStruct((), jnp.float32)))
-    lowered = jax.jit(functools.partial(train_step, task)).lower(hyper, state, pixels)
-    flops = (lowered.cost_analysis() or {}).get("flops", math.nan)
+    flops = _flops(functools.partial(train_step, task), hyper, state, pixels)
     return Cost(count(state.params), flops / task.batch_size)
+
+
+def _flops(function: Callable[..., Any], *shapes: Any) -> float:
+    """Returns what XLA counts for the CPU: for a GPU it counts nothing before it has compiled."""
+    with jax.default_device(_cpu()), jax.default_matmul_precision("highest"):  # a GPU has other names
+        return (jax.jit(function).lower(*shapes).cost_analysis() or {}).get("flops", math.nan)
+
+
+def _cpu() -> jax.Device:
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError as error:
+        raise UsageError("FLOPs are counted on the CPU: make it JAX_PLATFORMS=cuda,cpu") from error
 
 
 @functools.lru_cache(maxsize=256)
@@ -74,8 +87,9 @@ def check_memory(task: Task, image_shape: tuple[int, int, int]) -> None:
 
 
 @functools.cache
-def matrix_rate(side: int = 1024) -> float:
-    """Returns this machine's float32 matrix rate in FLOP/s: the best of a few products."""
+def matrix_rate() -> float:
+    """Returns this machine's matrix rate in FLOP/s: the best of a few products, large enough to fill it."""
+    side = 1024 if jax.default_backend() == "cpu" else 8192
     matrix = jnp.ones((side, side))
     product = jax.jit(jnp.matmul)
     product(matrix, matrix).block_until_ready()

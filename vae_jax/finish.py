@@ -91,10 +91,12 @@ def tidy(run: Run) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Returns the versions and the device that a result comes from."""
+    """Returns the versions, the device and the precision of products that a result comes from."""
     versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax", "numpy")}
     own = {"python": sys.version.split()[0], "vae_jax": __version__}
-    return {"versions": own | versions, "device": jax.local_devices()[0].device_kind}
+    precision = jax.config.jax_default_matmul_precision
+    device = jax.local_devices()[0].device_kind
+    return {"versions": own | versions, "device": device, "matmul_precision": precision}
 
 
 def _test_metrics(config: ConfigDict, common: Common, trained: dict[str, Any]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from configs.common import sweep_bottleneck_width, sweep_latent_size, sweep_seed
 from vae_jax import runs, sweeps
 from vae_jax.config import override
 from vae_jax.launch import Outcome
-from vae_jax.sweeps import population, scheduling
+from vae_jax.sweeps import cores, population, scheduling
 from vae_jax.sweeps.speed import Speed
 
 LONG = override(vae.get_config("mnist"), {"bottleneck_width": 500, "num_epochs": 20})
@@ -51,7 +51,7 @@ def speeds(monkeypatch):
 
 
 def uniform(speeds, compile_seconds, **steps):
-    for width in scheduling.WIDTHS:
+    for width in scheduling.WIDTHS["gpu"]:  # those of a CPU among them
         for slots in (1, 2):
             step = steps.get(f"w{width}p{slots}", 1.0)
             speeds[width, slots] = compile_seconds, step
@@ -260,12 +260,24 @@ def test_width_is_bounded_by_memory(tmp_path, speeds, monkeypatch):
     assert found.memory == 8 * one
 
 
+@pytest.mark.parametrize(("slots", "room", "width"), [(1, 80, 64), (2, 80, 32), (1, 40, 32)])
+def test_gpu_takes_wider_populations_that_share_its_memory(tmp_path, speeds, monkeypatch, slots, room, width):
+    for module in (scheduling, cores):
+        monkeypatch.setattr(module, "gpus", lambda: 1)
+    uniform(speeds, 3.0, **{f"w{w}p{p}": 1 / w for w in scheduling.WIDTHS["gpu"] for p in (1, 2)})
+    limit_memory(monkeypatch, room * scheduling.memory(LONG, (8, 500), 1))
+    planned = plan(tmp_path, LONG, lambda: ({"seed": seed} for seed in range(128)))
+    found = scheduling.schedule(planned, tmp_path, slots=slots)
+    assert {population.width for population in found.populations} == {width}
+
+
 def test_nothing_to_do_is_no_population(tmp_path):
     assert scheduling.schedule([], tmp_path).populations == ()
 
 
 def test_speed_that_was_seen_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(scheduling.speed, "most", lambda: 2)
     smoke = vae.get_config("smoke")
     planned = plan(tmp_path, smoke, sweep_seed)
     found = scheduling.schedule(planned, tmp_path, slots=2)

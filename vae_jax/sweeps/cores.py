@@ -1,5 +1,6 @@
 """Processor cores and GPUs: which there are, and keeping a process to some of them."""
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -32,6 +33,11 @@ def most() -> int:
 def threads() -> int:
     """Returns how many populations one process trains at the same time."""
     return 1 if gpus() else len(cores())
+
+
+def neighbors(slots: int) -> int:
+    """Returns how many of so many populations at once share the memory of one device, or of this machine."""
+    return math.ceil(slots / gpus()) if gpus() else min(slots, threads())
 
 
 def environments(processes: int) -> list[dict[str, str]]:

@@ -28,12 +28,12 @@ from vae_jax.sweeps.buckets import (
     shared_programs,
     steps_per_epoch,
 )
-from vae_jax.sweeps.cores import gpus, most, threads
+from vae_jax.sweeps.cores import gpus, most, neighbors, threads
 from vae_jax.sweeps.plan import Planned
 from vae_jax.sweeps.population import Population, at_sizes, unfinished
 from vae_jax.sweeps.speed import Speed
 
-WIDTHS = (1, 8, 32)
+WIDTHS = {"cpu": (1, 8, 32), "gpu": (1, 8, 32, 64)}  # of populations; at 128 an H200 is no faster
 WORTH_MEASURING = 60.0  # seconds of a sweep, roughly; its longest group is then measured,
 WORTH_MEASURING_TOO = 200.0  # and every other that is as long as this
 MEMORY_SHARE = 0.8  # of the machine's, for all populations in flight
@@ -210,8 +210,9 @@ def _widths(group: Group, slots: int) -> list[int]:
 
 def _roomy(group: Group, slots: int) -> list[int]:
     """Returns the widths that memory holds, so many populations at once, and 1 in any case."""
-    room = MEMORY_SHARE * cost.memory_limit() / min(slots, threads())
-    return [w for w in WIDTHS if w == 1 or memory(group[0].config, largest(group), w) <= room]
+    room = MEMORY_SHARE * cost.memory_limit() / neighbors(slots)
+    widths = WIDTHS["gpu" if gpus() else "cpu"]
+    return [w for w in widths if w == 1 or memory(group[0].config, largest(group), w) <= room]
 
 
 def _balanced(buckets: Sequence[Bucket], slots: int) -> Strategy:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import statistics
 import threading
@@ -212,5 +213,6 @@ def _noise(source: data.Source, train: int, valid: int) -> fit.Images:
 def _path(config: ConfigDict, slots: int) -> pathlib.Path:
     fields: Mapping[str, Any] = {n: v for n, v in config.to_dict().items() if n not in NO_PROGRAM}
     machine = [jax.devices()[0].device_kind, len(cores()), jax.__version__]
+    machine += [jax.config.jax_default_matmul_precision, os.environ.get("XLA_FLAGS", "")]
     key = hash_text(json.dumps([fields, machine, slots], sort_keys=True))[:16]
     return cache_dir() / "speeds" / f"{key}.json"

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from vae_jax.compilation import enable_cache
+from vae_jax.compilation import set_up
 from vae_jax.launch import Outcome
 from vae_jax.sweeps.cores import from_text, pin
 from vae_jax.sweeps.population import launch, read
@@ -38,7 +38,7 @@ class Order(NamedTuple):
 
 def work(population: str, told: str, manual_dir: str) -> None:
     """Trains a population; the arguments are an Order's."""
-    enable_cache()
+    set_up()
     workdir = pathlib.Path(population).parent.parent
     manual = pathlib.Path(manual_dir) if manual_dir else None
     for outcome in launch(read(pathlib.Path(population)), workdir, manual):
