@@ -10,9 +10,19 @@ from vae_jax.sweeps.space import choice, log_uniform
 NUM_EPOCHS = {"digits": 200, "mnist": 10, "fashion_mnist": 10, "trees": 20}
 
 
+# An image of trees has 3,072 values, most of them bright: in the first steps all weights of a node move
+# together, by the learning rate times the sum of these, and a node of relu is dead before it was of use.
+# So: nodes that come back, a slow start, a memory of squared gradients (b2) that soon forgets the
+# first ones, and more steps an epoch.
+TREES = {
+    **{"bottleneck_width": 128, "batch_size": 32, "learning_rate": 2e-3, "schedule": "warmup_cosine"},
+    **{"encoder": {"activation": "gelu"}, "decoder": {"activation": "gelu"}, "optimizer": {"b2": 0.99}},
+}
+
+
 def base(dataset: str = "digits") -> ConfigDict:
     """Returns all fields with values for the VAE; other families change some."""
-    return ConfigDict(
+    config = ConfigDict(
         {
             "seed": 0,
             # Data: dataset digits | mnist | fashion_mnist | trees; binarize none | threshold | sampled.
@@ -22,7 +32,7 @@ def base(dataset: str = "digits") -> ConfigDict:
             # widths of an mlp's layers or the channels of conv's stride-2 convolutions;
             # bottleneck_width is the narrowest hidden layer, next to the code on both sides.
             "latent_size": 8,
-            "bottleneck_width": 128 if dataset == "trees" else 256,  # an image of trees has 3,072 values
+            "bottleneck_width": 256,
             "encoder": {
                 "net": "mlp",
                 "hidden_sizes": (),
@@ -48,7 +58,8 @@ def base(dataset: str = "digits") -> ConfigDict:
             "kl_warmup_epochs": 0,
             # Training. stop_epoch: ends it before num_epochs, by which the schedule and the warm-up
             # go all the same; 0 for no such end. early_stopping_patience: epochs without a better
-            # validation loss before it stops; 0 for never. Schedule constant | cosine | exponential.
+            # validation loss before it stops; 0 for never. Schedule constant | cosine |
+            # warmup_cosine | exponential.
             "batch_size": 128,
             "num_epochs": NUM_EPOCHS[dataset],
             "stop_epoch": 0,
@@ -63,6 +74,9 @@ def base(dataset: str = "digits") -> ConfigDict:
             "evaluation": {"iwae_samples": 100, "neighbors": 5},
         }
     )
+    if dataset == "trees":
+        config.update(TREES)
+    return config
 
 
 def use_convolutions(config: ConfigDict) -> None:
@@ -133,5 +147,5 @@ def search_training():
     return {
         "learning_rate": log_uniform(1e-4, 3e-2),
         "batch_size": choice(32, 64, 128, 256),
-        "schedule": choice("constant", "cosine", "exponential"),
+        "schedule": choice("constant", "cosine", "warmup_cosine", "exponential"),
     }

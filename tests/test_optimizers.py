@@ -118,6 +118,12 @@ def test_schedule_at_the_start_the_middle_and_the_end(name, factors):
     np.testing.assert_allclose(found, factors, rtol=1e-5, atol=1e-7)
 
 
+def test_warm_up_is_the_first_twentieth_and_the_rest_a_cosine():
+    schedule = SCHEDULES["warmup_cosine"]
+    found = [float(schedule(jnp.float32(progress))) for progress in (0, 0.025, 0.05, 0.525, 1)]
+    np.testing.assert_allclose(found, (0, 0.5, 1, 0.5, 0), atol=1e-6)
+
+
 def test_unknown_optimizer_is_refused():
     with pytest.raises(UsageError, match=r"unknown optimizer 'adamm'.*did you mean 'adam'"):
         plain("adamm")(0.1)

@@ -25,6 +25,7 @@ SCHEDULES = {
     "constant": optax.constant_schedule(1.0),
     "cosine": optax.cosine_decay_schedule(1.0, decay_steps=1),
     "exponential": optax.exponential_decay(1.0, transition_steps=1, decay_rate=0.01),
+    "warmup_cosine": optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup_steps=0.05, decay_steps=1.0),
 }
 
 
