@@ -8,7 +8,8 @@ compiled program in store:
 
     planned      `experiments.sweep`, which chooses by measured cost (measured before, and timed apart)
     sequential, vmapped, processes    each alone, as benchmarks/fixed.py says
-    pythae       its own trainer, all cores, one run after the other: 3 of the sizes timed, times 8
+    pythae       its own trainer, all cores, one run after the other: 3 of the sizes timed, times 8;
+                 before and after the planned sweep and at the end, for a machine's pace drifts
 
 PYTHON is an interpreter that has torch and pythae; without it the peer is left out.
 """
@@ -34,7 +35,7 @@ def get_config(arg=""):
     config = vae.get_config("mnist")
     config.update(bottleneck_width=500, num_epochs={epochs})
     config.binarize = "threshold"  # the peer draws no pixels,
-    config.evaluation.iwae_samples = 1  # and evaluates nothing
+    config.evaluation.update(iwae_samples=1, neighbors=0)  # and evaluates nothing
     return config
 
 def sweep_size():
@@ -58,49 +59,59 @@ def timed(*command: str, cache: pathlib.Path) -> float:
     return time.perf_counter() - began
 
 
-def peer_seconds(python: str, folder: pathlib.Path, manual_dir: pathlib.Path | None, arguments) -> float:
-    """Returns the seconds that pythae takes for the whole sweep."""
-    mnist = data.load("mnist", manual_dir)
-    path = folder / "images.npy"
-    np.save(path, np.concatenate([mnist.train.images, mnist.valid.images]))
+def peer(size: int, images: pathlib.Path, arguments: argparse.Namespace) -> list[float]:
+    """Returns the seconds that pythae takes for a run of this size; nothing where it is not there."""
+    if not arguments.peer:
+        return []
     script = str(pathlib.Path(__file__).with_name("peer_pythae.py"))
-    seconds = []
-    for size in PEER_SIZES:
-        command = [python, script, str(path), str(size), str(arguments.epochs)]
-        told = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        seconds.append(float(told.stdout.split()[-1]))
-        print(f"  pythae, latent size {size}: {seconds[-1]:.1f} s", flush=True)
-    return statistics.mean(seconds) * len(SIZES) * arguments.seeds
+    command = [arguments.peer, script, str(images), str(size), str(arguments.epochs)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return [_told(f"pythae, latent size {size}", float(told.stdout.split()[-1]))]
 
 
 def main() -> None:
     arguments = parse()
-    data.load("mnist", arguments.manual_dir)  # prepares it where that was never done
+    mnist = data.load("mnist", arguments.manual_dir)  # prepares it where that was never done
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        config = folder / "config.py"
+        config, images = folder / "config.py", folder / "images.npy"
         config.write_text(CONFIG.format(epochs=arguments.epochs, sizes=SIZES, seeds=arguments.seeds))
-        seconds = ours(config, folder, arguments)
-        if arguments.peer:
-            seconds["pythae"] = peer_seconds(arguments.peer, folder, arguments.manual_dir, arguments)
-    report(seconds, len(SIZES) * arguments.seeds)
+        np.save(images, np.concatenate([mnist.train.images, mnist.valid.images]))
+        before, between, end = PEER_SIZES
+        peers = peer(before, images, arguments)
+        seconds = {"planned": planned(config, folder, arguments)}
+        peers += peer(between, images, arguments)
+        seconds |= fixed(config, folder, arguments)
+        peers += peer(end, images, arguments)
+    runs = len(SIZES) * arguments.seeds
+    report(seconds | ({"pythae": statistics.mean(peers) * runs} if peers else {}), runs)
 
 
-def ours(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespace) -> dict[str, float]:
-    """Returns the seconds of the planned sweep and of every fixed strategy."""
-    manual = [f"--manual_dir={arguments.manual_dir}"] if arguments.manual_dir else []
-    sweep = [sys.executable, "-m", "experiments.sweep", f"--config={config}", "--sweep=size,seeds", *manual]
-    measuring = timed(*sweep, f"--workdir={folder / 'dry'}", "--dry_run", cache=folder / "cache_dry")
-    print(f"plan, with the measurements it needs: {measuring:.0f} s", flush=True)
-    seconds = {"planned": timed(*sweep, f"--workdir={folder / 'planned'}", cache=folder / "cache_planned")}
-    print(f"  planned: {seconds['planned']:.0f} s", flush=True)
+def planned(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespace) -> float:
+    """Returns the seconds of the planned sweep, once its speeds are measured."""
+    sweep = [sys.executable, "-m", "experiments.sweep", f"--config={config}", "--sweep=size,seeds"]
+    sweep += _manual(arguments)
+    dry = timed(*sweep, f"--workdir={folder / 'dry'}", "--dry_run", cache=folder / "cache_dry")
+    _told("plan, with the measurements it needs", dry)
+    return _told("planned", timed(*sweep, f"--workdir={folder / 'planned'}", cache=folder / "cache_planned"))
+
+
+def fixed(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespace) -> dict[str, float]:
+    """Returns the seconds of every fixed strategy."""
+    seconds = {}
     for strategy in STRATEGIES:
-        command = [sys.executable, "-m", "benchmarks.fixed", strategy, f"--config={config}", *manual]
-        command += ["--sweep=size,seeds", f"--workdir={folder / strategy}"]
-        seconds[strategy] = timed(*command, cache=folder / f"cache_{strategy}")
-        print(f"  {strategy}: {seconds[strategy]:.0f} s", flush=True)
+        command = [sys.executable, "-m", "benchmarks.fixed", strategy, f"--config={config}"]
+        command += ["--sweep=size,seeds", f"--workdir={folder / strategy}", *_manual(arguments)]
+        seconds[strategy] = _told(strategy, timed(*command, cache=folder / f"cache_{strategy}"))
+    return seconds
+
+
+def _manual(arguments: argparse.Namespace) -> list[str]:
+    return [f"--manual_dir={arguments.manual_dir}"] if arguments.manual_dir else []
+
+
+def _told(name: str, seconds: float) -> float:
+    print(f"  {name}: {seconds:.1f} s", flush=True)
     return seconds
 
 

@@ -70,7 +70,7 @@ def base(dataset: str = "digits") -> ConfigDict:
                 **{"name": "adam", "b1": 0.9, "b2": 0.999, "eps": 1e-8},
                 **{"weight_decay": 0.0, "max_grad_norm": 0.0},
             },
-            # Evaluation on test: samples of the IWAE bound, neighbours of the k-NN accuracy.
+            # Evaluation on test: samples of the IWAE bound, neighbours of the k-NN accuracy (0: none).
             "evaluation": {"iwae_samples": 100, "neighbors": 5},
         }
     )

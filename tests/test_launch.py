@@ -128,6 +128,12 @@ def test_finished_run_is_not_trained_again(finished):
     assert {file: file.stat().st_mtime_ns for file in run.path.rglob("*")} == before
 
 
+def test_without_neighbors_their_accuracy_is_left_out(finished, tmp_path):
+    _, usual = finished
+    _, result = launch.launch(override(vae.get_config("smoke"), {"evaluation.neighbors": 0}), tmp_path)
+    assert result["metrics"].keys() == usual["metrics"].keys() - {"test/knn_accuracy"}
+
+
 def test_loaded_model_has_the_metrics_of_the_result(finished):
     run, result = finished
     trained = launch.load(run)

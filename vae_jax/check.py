@@ -39,10 +39,7 @@ NUMBERS = (
     *("optimizer.weight_decay", "optimizer.max_grad_norm"),
 )
 SIZES = ("encoder.hidden_sizes", "decoder.hidden_sizes")
-POSITIVE = (
-    *("latent_size", "batch_size", "num_epochs", "learning_rate"),
-    *("evaluation.iwae_samples", "evaluation.neighbors"),
-)
+POSITIVE = ("latent_size", "batch_size", "num_epochs", "learning_rate", "evaluation.iwae_samples")
 
 
 def check(config: ConfigDict) -> None:

@@ -65,7 +65,7 @@ class Evaluation:
 
     Attributes:
       iwae_samples: k of the importance-weighted bound.
-      neighbors: k of the nearest-neighbour accuracy.
+      neighbors: k of the nearest-neighbour accuracy; 0 leaves it out.
     """
 
     model: Autoencoder
@@ -83,6 +83,8 @@ def _bounds(e: Evaluation) -> dict[str, Any]:
 
 
 def _knn(e: Evaluation) -> dict[str, Any]:
+    if not e.neighbors:
+        return {}
     known, asked = (e.reference_codes, e.sets.reference_labels), (e.codes, e.sets.labels)
     return {"knn_accuracy": knn_accuracy(*known, *asked, e.neighbors)}
 

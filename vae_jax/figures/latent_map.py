@@ -1,5 +1,6 @@
 """The post's Fig. 2: a two-dimensional latent space, every test image a dot, coloured by class."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vae_jax.figures.style import CLASS_COLORS, PAGE, style, subplots
+
+TITLE = 50  # letters that go into a line over a panel
 
 
 def latent_map(
@@ -26,7 +29,9 @@ def latent_map(
         for axes, (name, codes) in zip(panels, maps.items(), strict=True):
             _scatter(axes, codes, labels_N, classes)
             axes.set(xlabel="latent dimension 1", ylabel="latent dimension 2")
-            axes.set_title(f"{name}\n{notes[name]}")
+            axes.set_title(
+                "\n".join(textwrap.fill(line, TITLE) for line in [name, *notes[name].splitlines()])
+            )
     return figure
 
 

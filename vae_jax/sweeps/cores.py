@@ -35,7 +35,7 @@ def threads() -> int:
     return 1 if gpus() else len(cores())
 
 
-def neighbors(slots: int) -> int:
+def sharers(slots: int) -> int:
     """Returns how many of so many populations at once share the memory of one device, or of this machine."""
     return math.ceil(slots / gpus()) if gpus() else min(slots, threads())
 

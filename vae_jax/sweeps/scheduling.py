@@ -28,7 +28,7 @@ from vae_jax.sweeps.buckets import (
     shared_programs,
     steps_per_epoch,
 )
-from vae_jax.sweeps.cores import gpus, most, neighbors, threads
+from vae_jax.sweeps.cores import gpus, most, sharers, threads
 from vae_jax.sweeps.plan import Planned
 from vae_jax.sweeps.population import Population, at_sizes, unfinished
 from vae_jax.sweeps.speed import Speed
@@ -210,7 +210,7 @@ def _widths(group: Group, slots: int) -> list[int]:
 
 def _roomy(group: Group, slots: int) -> list[int]:
     """Returns the widths that memory holds, so many populations at once, and 1 in any case."""
-    room = MEMORY_SHARE * cost.memory_limit() / neighbors(slots)
+    room = MEMORY_SHARE * cost.memory_limit() / sharers(slots)
     widths = WIDTHS["gpu" if gpus() else "cpu"]
     return [w for w in widths if w == 1 or memory(group[0].config, largest(group), w) <= room]
 
