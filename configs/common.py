@@ -10,10 +10,10 @@ from vae_jax.sweeps.space import choice, log_uniform
 NUM_EPOCHS = {"digits": 200, "mnist": 10, "fashion_mnist": 10, "trees": 20}
 
 
-# An image of trees has 3,072 values, most of them bright: in the first steps all weights of a node move
-# together, by the learning rate times the sum of these, and a node of relu is dead before it was of use.
-# So: nodes that come back, a slow start, a memory of squared gradients (b2) that soon forgets the
-# first ones, and more steps an epoch.
+# An image of trees has 3,072 values, most of them bright. In the first steps all weights of a node move
+# together, by the learning rate times the sum of these, and a node of relu can die before it has learned
+# anything. So: gelu, a smaller rate and a slow start, squared gradients soon forgotten (b2), and more steps
+# an epoch. Half the nodes, because a step costs as much as the image is large.
 TREES = {
     **{"bottleneck_width": 128, "batch_size": 32, "learning_rate": 2e-3, "schedule": "warmup_cosine"},
     **{"encoder": {"activation": "gelu"}, "decoder": {"activation": "gelu"}, "optimizer": {"b2": 0.99}},
