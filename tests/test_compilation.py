@@ -70,11 +70,12 @@ def test_xla_knows_the_flag(monkeypatch):
 
 
 @pytest.mark.parametrize(("given", "then"), [(None, "highest"), ("tensorfloat32", "tensorfloat32")])
-def test_products_keep_all_digits_unless_the_user_says_otherwise(monkeypatch, given, then):
+@pytest.mark.parametrize("imports", ["jax, vae_jax", "vae_jax, jax"])
+def test_products_keep_all_digits_unless_the_user_says_otherwise(monkeypatch, imports, given, then):
     monkeypatch.delenv(PRECISION, raising=False)
     if given:
         monkeypatch.setenv(PRECISION, given)
-    program = "import jax, vae_jax; print(jax.config.jax_default_matmul_precision)"
+    program = f"import {imports}; print(jax.config.jax_default_matmul_precision)"
     told = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True)
     assert told.stdout.strip() == then
 
