@@ -1,4 +1,7 @@
+import itertools
+
 import numpy as np
+import pytest
 
 from tests.figures.drawing import draw, is_cut_off
 from vae_jax.figures.latent_map import latent_map
@@ -57,3 +60,11 @@ def test_long_notes_stay_over_their_panel():
     )
     assert all(axes.get_title().replace("\n", " ").endswith("pine–oak") for axes in drawn.axes)
     assert not is_cut_off(drawn)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_names_of_classes_that_lie_on_each_other_stand_apart(seed):
+    codes, labels = np.random.RandomState(seed).normal(size=(240, 2)), np.tile(np.arange(6), 40)
+    drawn = draw(latent_map({"VAE": codes}, labels, ["Douglas fir"] * 6, NOTES))
+    boxes = [text.get_window_extent() for text in drawn.axes[0].texts]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))

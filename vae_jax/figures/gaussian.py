@@ -40,6 +40,7 @@ def gaussian(
             last.plot(counts, bounds[name], ":", color=COLORS[index], label=label)
         doubling_axis(last, counts)
         last.set(yscale="log", xlabel="n, draws in an average", ylabel="Kolmogorov's distance")
+        last.set_ylim(last.get_ylim()[0] / 8)  # room for the legend
         last.set_title("How far the averages are from $N(0, 1)$")
         log_ticks(last.yaxis)
         last.legend(loc="lower left")

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from vae_jax.figures.style import CLASS_COLORS, PAGE, style, subplots
 
-TITLE = 50  # letters that go into a line over a panel
+TITLE = 56  # letters that go into a line over a panel
+NAME = np.array([0.16, 0.05])  # width and height of a class's name, in panels
 
 
 def latent_map(
@@ -59,9 +60,17 @@ def _homes(codes: np.ndarray, labels: np.ndarray, classes: int) -> list[np.ndarr
 
     found = NearestNeighbors(n_neighbors=max(len(codes) // 100, 5)).fit(codes).kneighbors(codes)[1]
     share = (labels[found] == labels[:, None]).mean(1)
-    homes = []
+    homes: list[np.ndarray] = []
     for members in (np.flatnonzero(labels == index) for index in range(classes)):
         away = np.linalg.norm(codes[members] - np.median(codes[members], axis=0), axis=1)
         among_itself = share[members] >= 0.9 * share[members].max()
-        homes.append(codes[members[np.where(among_itself, away, np.inf).argmin()]])
+        free = _free(codes[members], homes, NAME * np.ptp(codes, axis=0))
+        fits = next(some for some in (among_itself & free, free, among_itself) if some.any())
+        homes.append(codes[members[np.where(fits, away, np.inf).argmin()]])
     return homes
+
+
+def _free(places_NxD: np.ndarray, taken: Sequence[np.ndarray], size_D: np.ndarray) -> np.ndarray:
+    """Returns which places a name can stand on without covering one that stands on a taken place."""
+    apart = [(np.abs(places_NxD - other) > size_D).any(1) for other in taken]
+    return np.all([np.ones(len(places_NxD), bool), *apart], axis=0)
