@@ -15,7 +15,7 @@ import tempfile
 
 import jax
 
-from benchmarks.strategies import timed
+from benchmarks.strategies import manual, timed
 from vae_jax import data, runs
 from vae_jax.compilation import set_up
 
@@ -80,8 +80,7 @@ def measure(
 ) -> tuple[float, float, float]:
     """Returns the seconds of the process, and medians over its runs: of an epoch, of an evaluation."""
     command = [sys.executable, "-m", "benchmarks.fixed", strategy, f"--config={config}", f"--sweep={sweep}"]
-    command += [f"--manual_dir={given.manual_dir}"] if given.manual_dir else []
-    seconds = timed(*command, f"--workdir={workdir}", cache=folder / "cache")
+    seconds = timed(*command, *manual(given), f"--workdir={workdir}", cache=folder / "cache")
     found = [run.result() for run in runs.all_runs(workdir)]
     medians = (statistics.median(one[f"{part}_seconds"] for one in found) for part in ("epoch", "evaluation"))
     return seconds, *medians

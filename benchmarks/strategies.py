@@ -90,7 +90,7 @@ def main() -> None:
 def planned(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespace) -> float:
     """Returns the seconds of the planned sweep, once its speeds are measured."""
     sweep = [sys.executable, "-m", "experiments.sweep", f"--config={config}", "--sweep=size,seeds"]
-    sweep += _manual(arguments)
+    sweep += manual(arguments)
     dry = timed(*sweep, f"--workdir={folder / 'dry'}", "--dry_run", cache=folder / "cache_dry")
     _told("plan, with the measurements it needs", dry)
     return _told("planned", timed(*sweep, f"--workdir={folder / 'planned'}", cache=folder / "cache_planned"))
@@ -101,12 +101,12 @@ def fixed(config: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namesp
     seconds = {}
     for strategy in STRATEGIES:
         command = [sys.executable, "-m", "benchmarks.fixed", strategy, f"--config={config}"]
-        command += ["--sweep=size,seeds", f"--workdir={folder / strategy}", *_manual(arguments)]
+        command += ["--sweep=size,seeds", f"--workdir={folder / strategy}", *manual(arguments)]
         seconds[strategy] = _told(strategy, timed(*command, cache=folder / f"cache_{strategy}"))
     return seconds
 
 
-def _manual(arguments: argparse.Namespace) -> list[str]:
+def manual(arguments: argparse.Namespace) -> list[str]:
     return [f"--manual_dir={arguments.manual_dir}"] if arguments.manual_dir else []
 
 
