@@ -8,11 +8,14 @@ from vae_jax.check import NAMES, check
 from vae_jax.config import flatten, override
 from vae_jax.errors import UsageError
 
-POSITIVE = ("latent_size", "batch_size", "num_epochs", "learning_rate", "evaluation.iwae_samples")
+POSITIVE = (
+    *("latent_size", "batch_size", "num_epochs", "learning_rate"),
+    *("evaluation.iwae_samples", "optimizer.eps"),
+)
 NOT_NEGATIVE = (
     *("seed", "bottleneck_width", "kl_warmup_epochs", "early_stopping_patience", "stop_epoch"),
     *("beta", "sigma", "evaluation.neighbors"),
-    *("optimizer.b1", "optimizer.b2", "optimizer.eps", "optimizer.weight_decay", "optimizer.max_grad_norm"),
+    *("optimizer.b1", "optimizer.b2", "optimizer.weight_decay", "optimizer.max_grad_norm"),
 )
 NUMBERS = ("learning_rate", "beta", "sigma", "optimizer.b1", "optimizer.eps", "optimizer.weight_decay")
 CONV = {"encoder.net": "conv", "encoder.hidden_sizes": (4,)}

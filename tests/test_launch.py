@@ -185,6 +185,32 @@ def test_interrupted_run_keeps_two_checkpoints_and_has_no_result(tmp_path, alway
         launch.load(run)
 
 
+def test_run_in_training_is_refused_before_its_checkpoints_are_touched(tmp_path, always_save, capsys):
+    run = interrupted(tmp_path, 3)
+    half_written = run.checkpoints / ".000003.npz.7.tmp"
+    with run.lock():
+        half_written.touch()
+        for checkpoint in checkpoints.saved(run.checkpoints):
+            damage(checkpoint)  # as one looks that is deleted while it is read
+        with pytest.raises(UsageError, match=f"run '{run.path}' is being trained by another process"):
+            launch.launch(CONFIG, tmp_path)
+        assert half_written.exists()
+    assert capsys.readouterr().err == ""
+
+
+def test_refused_launch_lets_go_of_the_run(tmp_path, always_save, monkeypatch):
+    run = interrupted(tmp_path, 3)
+
+    def missing(*arguments):
+        raise UsageError("no data")
+
+    monkeypatch.setattr(launch, "load_dataset", missing)
+    with pytest.raises(UsageError, match="no data"):
+        launch.launch(CONFIG, tmp_path)
+    with run.lock():
+        pass
+
+
 def test_damaged_checkpoint_is_named_and_the_one_before_used(finished, tmp_path, always_save, capsys):
     run = interrupted(tmp_path, 4)
     damage(run.checkpoints / "000003.npz")

@@ -124,7 +124,21 @@ def test_run_that_another_launch_began_anew_is_trained_again_and_no_other(
     assert len(begun.metrics()) > left + 1
     begun.rewind_metrics(left)
     outcomes = together(tmp_path)
-    assert f"'{begun.path}' holds less than its checkpoint: to be trained again" in capsys.readouterr().err
+    assert f"'{begun.path}' is not as its checkpoint left it: to be trained again" in capsys.readouterr().err
+    for outcome in outcomes:
+        assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
+
+
+def test_run_that_another_launch_trained_as_far_is_trained_again(undisturbed, tmp_path, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        together(tmp_path, stop_after(34))
+    begun = Attempt(CONFIGS[-1], tmp_path).run
+    lines = begun.metrics()
+    begun.rewind_metrics(0)
+    for line in lines:  # the last digits of a loss are others in another population
+        begun.append_metrics(line | {"valid/loss": float(np.nextafter(np.float32(line["valid/loss"]), 0))})
+    outcomes = together(tmp_path)
+    assert f"'{begun.path}' is not as its checkpoint left it" in capsys.readouterr().err
     for outcome in outcomes:
         assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
 

@@ -248,6 +248,8 @@ def test_reopened_run_has_no_result(run):
 def test_run_is_held_by_one_process_at_a_time(run):
     with run.lock():
         assert f"run '{run.path}' is being trained by another process" in refusal(run.lock().__enter__)
+        assert run.holder()
+    assert run.holder() == ""  # though this process lives on
     with run.lock():
         pass
 

@@ -11,12 +11,13 @@ from ml_collections import ConfigDict
 from vae_jax import budgets, build, checkpoints, data, runs
 from vae_jax.config import flatten, resolved_json
 from vae_jax.errors import DamagedError, UsageError
+from vae_jax.paths import make_dir
 from vae_jax.runs import Run
 from vae_jax.train import Task
 
 
 class Attempt:
-    """A run from `begin` to `end`.
+    """A run from `hold` or `begin` to `end`.
 
     Attributes:
       task: at the run's own sizes.
@@ -24,6 +25,7 @@ class Attempt:
       trained: whether training is over, though perhaps not the evaluation.
       begun: whether its directory is there and was held.
       seconds: that its epochs took.
+      mark: checksum of its newest line of metrics, with its seconds; 0 before there is one.
     """
 
     def __init__(self, config: ConfigDict, workdir: pathlib.Path):
@@ -32,8 +34,8 @@ class Attempt:
         self.task: Task = build.task(config)
         self.result, self._damage = _result(self.run)
         self.trained = self.result is not None or checkpoints.is_intact(self.best)
-        self.begun, self.seconds = False, 0.0
-        self._held = contextlib.ExitStack()
+        self.begun, self.seconds, self.mark = False, 0.0, 0
+        self._is_held, self._held = False, contextlib.ExitStack()
 
     @property
     def best(self) -> pathlib.Path:
@@ -43,21 +45,39 @@ class Attempt:
         """Yields the runs whose state this one may go on from; see `budgets.shorter`."""
         return budgets.shorter(self.run, self.config, data.source(self.config.dataset).sha256)
 
-    def reaches(self, epoch: int) -> bool:
+    def reaches(self, epoch: int, mark: int | None = None) -> bool:
         """Whether the run's directory holds so many epochs: another launch may have begun it anew.
+
+        Args:
+          mark: as it was after `epoch`; None where the number of epochs is all that is known. Trained
+            in another population, the last digits of a run's losses are others.
 
         That it is damaged, `begin` says.
         """
         try:
-            there = len(self.run.metrics()) >= epoch
+            lines = self.run.metrics()
         except DamagedError:
             return True
-        if self.run.exists and not there:
-            print(f"'{self.run.path}' holds less than its checkpoint: to be trained again", file=sys.stderr)
-        return self.run.exists and there
+        there = self.run.exists and len(lines) >= epoch
+        same = there and mark in (None, _mark(lines[:epoch]))
+        if self.run.exists and not same:
+            print(f"'{self.run.path}' is not as its checkpoint left it: to be trained again", file=sys.stderr)
+        return same
+
+    def hold(self) -> None:
+        """Takes the run's directory, which is made if need be, for this process until `end`.
+
+        Raises:
+          UsageError: another process has it, or it cannot be made.
+        """
+        if not self._is_held:
+            make_dir(self.run.path)
+            self._held.enter_context(self.run.lock())
+            self._is_held = True
+            self.run.create(resolved_json(self.config, data.source(self.config.dataset).sha256))
 
     def begin(self, epoch: int, earlier: Run | None = None) -> None:
-        """Takes hold of the run's directory, which is made if need be, as it was after `epoch`.
+        """Makes the run's directory as it was after `epoch`, and holds it.
 
         Args:
           earlier: the run that trained so far, where it was another with a smaller budget.
@@ -67,9 +87,8 @@ class Attempt:
         """
         if self._damage:
             raise self._damage
-        self.run.create(resolved_json(self.config, data.source(self.config.dataset).sha256))
-        with contextlib.ExitStack() as opening:
-            opening.enter_context(self.run.lock())
+        self.hold()
+        try:
             self.result = self.run.final_result()
             if self.result is not None:
                 raise UsageError(f"run '{self.run.path}' was finished by another process just now")
@@ -77,16 +96,18 @@ class Attempt:
             if earlier:
                 self.run.copy_metrics(earlier)
             lines = self.run.rewind_metrics(epoch)
-            self._events = opening.enter_context(_events(self.run, self.config, lines))
-            self._held = opening.pop_all()
+            self._events = self._held.enter_context(_events(self.run, self.config, lines))
+        except BaseException:
+            self.end()
+            raise
         self.begun = True
-        self.seconds = lines[-1]["seconds"] if lines else 0.0
+        self.seconds, self.mark = lines[-1]["seconds"] if lines else 0.0, _mark(lines)
 
     def record(self, epoch: int, step: int, seconds: float, metrics: dict[str, float]) -> None:
         """Writes the metrics of an epoch, which took so many seconds."""
         self.seconds += seconds
         where = {"step": step, "epoch": epoch, "seconds": round(self.seconds, 6)}
-        self.run.append_metrics(where | metrics)
+        self.mark = self.run.append_metrics(where | metrics)
         self._events.write(epoch, metrics)
 
     def draw(self, epoch: int, images: dict[str, Any]) -> None:
@@ -105,6 +126,7 @@ class Attempt:
 
     def end(self) -> None:
         """Lets go of the run. What must be on the disk was brought there before, by `sync`."""
+        self._is_held = False
         with contextlib.suppress(OSError):  # the events' last bytes, on a full disk
             self._held.close()
 
@@ -119,6 +141,10 @@ def _result(run: Run) -> tuple[dict[str, Any] | None, UsageError | None]:
         return run.final_result(), None
     except UsageError as error:
         return None, error
+
+
+def _mark(lines: list[dict[str, Any]]) -> int:
+    return runs.checksum(lines[-1]) if lines else 0
 
 
 def _events(run: Run, config: ConfigDict, lines: list[dict[str, Any]]) -> Any:

@@ -39,7 +39,10 @@ NUMBERS = (
     *("optimizer.weight_decay", "optimizer.max_grad_norm"),
 )
 SIZES = ("encoder.hidden_sizes", "decoder.hidden_sizes")
-POSITIVE = ("latent_size", "batch_size", "num_epochs", "learning_rate", "evaluation.iwae_samples")
+POSITIVE = (
+    *("latent_size", "batch_size", "num_epochs", "learning_rate", "evaluation.iwae_samples"),
+    "optimizer.eps",  # 0 / 0 where nothing has a gradient, as in what fills up a run's sizes
+)
 
 
 def check(config: ConfigDict) -> None:

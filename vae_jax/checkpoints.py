@@ -64,16 +64,17 @@ def keep(folder: pathlib.Path, count: int) -> None:
     kept = {*KEPT_FOR_GOOD, *(path.name for path in saved(folder)[::-1][:count])}
     for path in folder.glob("*"):
         if path.name not in kept:
-            path.unlink()
+            path.unlink(missing_ok=True)  # two processes can find a run finished at the same time
 
 
 def restore_newest(folder: pathlib.Path, fresh: Any) -> Any:
     """Returns the newest intact numbered checkpoint, or `fresh` where there is none at all.
 
+    Deletes nothing; what a kill left half-written goes with the next `save_numbered`.
+
     Raises:
       UsageError: there are some, but all of them are damaged.
     """
-    keep(folder, 2)  # without what a kill left half-written
     found = saved(folder)
     for path in reversed(found):
         if is_intact(path):

@@ -61,8 +61,13 @@ def launch(
       UsageError: a bad config, missing data, a directory that cannot be written or is damaged.
     """
     attempt = Attempt(config, workdir)
-    folder = attempt.run.checkpoints
-    (outcome,) = launch_together([attempt], attempt.task, 1, folder, manual_dir, show, mesh)
+    try:
+        if attempt.run.exists and not attempt.result:
+            attempt.hold()  # before its checkpoints are read: who trains it deletes the older ones
+        folder = attempt.run.checkpoints
+        (outcome,) = launch_together([attempt], attempt.task, 1, folder, manual_dir, show, mesh)
+    finally:
+        attempt.end()
     if outcome.error is not None:
         raise outcome.error
     return outcome.run, outcome.result

@@ -158,14 +158,15 @@ class Pool:
         self.queue += [index for index in gone if not self.attempts[index].trained]
         for slot, index in enumerate(seated):
             if index != IDLE:
-                progress = fit.take(saved["progress"], slot)
-                known = self.attempts[index].reaches(int(progress.epoch))  # else it was damaged: done again
+                attempt, progress = self.attempts[index], fit.take(saved["progress"], slot)
+                known = attempt.trained or attempt.reaches(int(progress.epoch), int(saved["marks"][slot]))
                 yield from self._seat(slot, index, progress if known else None)
 
     def _content(self) -> dict[str, Any]:
         waiting = np.isin(np.arange(len(self.attempts)), self.queue)
+        marks = [0 if index == IDLE else self.attempts[index].mark for index in self.slots]
         where = {"slots": self.slots.copy(), "waiting": waiting, "ticks": np.int32(self.ticks)}
-        return {"progress": self.members.progress} | where
+        return {"progress": self.members.progress, "marks": np.array(marks, np.uint32)} | where
 
     def _seat(self, slot: int, index: int, progress: fit.Progress | None = None) -> Iterator[Ended]:
         attempt, earlier = self.attempts[index], None

@@ -71,7 +71,10 @@ class Run:
         return self._read_json("result.json").get("digest", "")
 
     def create(self, text: str) -> None:
-        """Makes the directory and its config.json, of which `text` is the content."""
+        """Makes the directory and its config.json, of which `text` is the content.
+
+        For a run that another process may train, hold its `lock`.
+        """
         make_dir(self.path)
         if not self.exists:
             write_whole(self.path / "config.json", text)
@@ -93,7 +96,10 @@ class Run:
             file.flush()
             for left_by_a_kill in self.path.glob(".*.tmp"):
                 left_by_a_kill.unlink()
-            yield
+            try:
+                yield
+            finally:
+                file.truncate(0)  # this process may live on
 
     def holder(self) -> str:
         """Returns the host, process and thread that train it, or "" where none do.
@@ -211,11 +217,12 @@ class Run:
             return _parsed(lines[-1])
         return None
 
-    def append_metrics(self, line: dict[str, float]) -> None:
-        """Adds a line; NaN and infinity, which JSON does not have, become null."""
+    def append_metrics(self, line: dict[str, float]) -> int:
+        """Adds a line and returns its checksum; NaN and infinity, which JSON does not have, become null."""
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
         with open(self.path / "metrics.jsonl", "a") as file:
             file.write(_line(line))
+        return checksum(line)
 
     def copy_metrics(self, other: "Run") -> None:
         """Takes over the lines of another run, whose training this one goes on with."""
@@ -296,18 +303,18 @@ def all_runs(workdir: pathlib.Path) -> list[Run]:
 
 def _line(content: dict[str, float | None]) -> str:
     """Returns a line of metrics.jsonl, which vouches for itself."""
-    return json.dumps(content | {"crc32": _checksum(content)}) + "\n"
+    return json.dumps(content | {"crc32": checksum(content)}) + "\n"
 
 
 def _parsed(line: bytes) -> dict[str, float | None]:
     """Returns the content of such a line; ValueError or KeyError where it is not as it was written."""
     content = json.loads(line)
-    if content.pop("crc32") != _checksum(content):
+    if content.pop("crc32") != checksum(content):
         raise ValueError("damaged")
     return content
 
 
-def _checksum(content: dict[str, float | None]) -> int:
+def checksum(content: dict[str, float | None]) -> int:
     return zlib.crc32(json.dumps(content).encode())
 
 

@@ -122,7 +122,7 @@ from vae_jax import pool, runs
 
 pool.CHECKPOINT_SECONDS, pool.CHECKPOINT_SHARE = 0.0, float("inf")
 append = runs.Run.append_metrics
-runs.Run.append_metrics = lambda run, line: (append(run, line), time.sleep(0.2))
+runs.Run.append_metrics = lambda run, line: (time.sleep(0.2), append(run, line))[-1]
 cli.run(train.main)
 """
 
@@ -152,7 +152,7 @@ def test_checkpoint_spares_the_epochs_before_it(tmp_path, always_save, monkeypat
     trained = []
     append = runs.Run.append_metrics
     monkeypatch.setattr(
-        runs.Run, "append_metrics", lambda run, line: (trained.append(line["epoch"]), append(run, line))
+        runs.Run, "append_metrics", lambda run, line: (trained.append(line["epoch"]), append(run, line))[-1]
     )
     assert train.main([*FLAGS, f"--workdir={tmp_path}"]) == 0
     assert trained == [7, 8, 9, 10]
@@ -213,7 +213,7 @@ def test_run_that_holds_less_than_its_checkpoint_is_trained_again(
     path = run.path / "metrics.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]))
     assert train.main([*FLAGS, f"--workdir={tmp_path}"]) == 0
-    assert f"'{run.path}' holds less than its checkpoint: to be trained again" in capsys.readouterr().err
+    assert f"'{run.path}' is not as its checkpoint left it: to be trained again" in capsys.readouterr().err
     assert_same_bits(run, undisturbed)
 
 

@@ -64,6 +64,16 @@ def test_damaged_file_is_refused_by_name_and_skipped(tmp_path, damage):
         population.read(path)
 
 
+def test_file_that_is_there_is_written_again_only_if_it_is_damaged(tmp_path):
+    path = SOME.write(tmp_path)
+    before = path.stat()
+    assert SOME.write(tmp_path) == path
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    path.write_text("{")
+    SOME.write(tmp_path)
+    assert population.read(path).id == SOME.id
+
+
 def test_nothing_of_it_is_left_whenever_a_kill_came(tmp_path, monkeypatch):
     one, folder = SOME, tmp_path / population.FOLDER
     one.write(tmp_path)

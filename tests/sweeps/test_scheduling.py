@@ -250,6 +250,22 @@ def test_finished_runs_are_in_no_population(tmp_path):
     assert ids(found) == sorted(entry.run.id for entry in planned[1:])
 
 
+def test_runs_that_begin_anew_are_counted(tmp_path, capsys):
+    config = vae.get_config("smoke")
+    whole = plan(tmp_path, config, sweep_seed)
+    part = whole[:2]
+    scheduling.settle(whole, tmp_path)
+    for entry in part[:1] + whole[2:3]:
+        entry.run.create("")
+        entry.run.append_metrics({"epoch": 1})
+    scheduling.settle(whole, tmp_path)
+    assert capsys.readouterr().err == ""
+    scheduling.settle(part, tmp_path)
+    assert capsys.readouterr().err.startswith("1 of these runs were begun together with others: ")
+    scheduling.settle(whole, tmp_path)
+    assert capsys.readouterr().err == ""
+
+
 def test_width_is_bounded_by_memory(tmp_path, speeds, monkeypatch):
     uniform(speeds, 3.0, w32p1=1e-6, w8p1=1e-5, w1p1=1e-4)
     planned = plan(tmp_path, LONG, lambda: ({"seed": seed} for seed in range(64)))

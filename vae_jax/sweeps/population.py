@@ -72,9 +72,15 @@ class Population:
         return workdir / FOLDER / self.id
 
     def write(self, workdir: pathlib.Path) -> pathlib.Path:
-        """Writes the population's file; returns its path."""
+        """Writes the population's file, unless it is there; returns its path.
+
+        Only then: another launch that `remove`s it just now would take what is half-written along.
+        """
         path = make_dir(workdir / FOLDER) / f"{self.id}.json"
-        write_whole(path, self.text)
+        try:
+            read(path)
+        except UsageError:
+            write_whole(path, self.text)
         return path
 
     def lock(self, workdir: pathlib.Path) -> pathlib.Path:

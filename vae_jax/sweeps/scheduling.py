@@ -9,6 +9,7 @@ import itertools
 import math
 import pathlib
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -68,7 +69,7 @@ def schedule(
     """Returns how to train the runs that are not over.
 
     Populations that an earlier launch left unfinished stay as they are, so that their runs go on
-    to the same bits; of two that share a run, the one that a process trains.
+    to the same bits; of two that share a run, the one that a process trains, else the larger.
 
     Args:
       slots: how many populations at the same time; None for the number that costs least.
@@ -76,7 +77,7 @@ def schedule(
     """
     every = {entry.run.id for entry in planned}
     todo = {entry.run.id for entry in planned if not entry.over}
-    earlier = sorted(unfinished(workdir), key=lambda population: not population.is_held(workdir))
+    earlier = sorted(unfinished(workdir), key=lambda p: (not p.is_held(workdir), -len(p.configs)))
     kept = _kept(earlier, every, todo)
     left = todo.difference(*(population.run_ids() for population in kept))
     entries = [entry for entry in planned if entry.run.id in left]
@@ -119,13 +120,31 @@ def settle(
     """
     over = {entry.run.id for entry in planned if entry.over}
     with locked(make_dir(workdir) / ".lock"):
-        for population in unfinished(workdir):
+        earlier = unfinished(workdir)
+        for population in earlier:
             if population.run_ids() <= over and not population.is_held(workdir):
                 population.remove(workdir)
         found = schedule(planned, workdir, slots, alone)
+        _tell_anew(earlier, found.populations, planned)
         for population in found.populations:
             population.write(workdir)
     return found
+
+
+def _tell_anew(
+    earlier: Sequence[Population], chosen: Sequence[Population], planned: Sequence[Planned]
+) -> None:
+    """Says how many runs begin anew: their training so far is in a population that does not stay."""
+    stays = {population.id for population in chosen}
+    lost = set().union(*(population.run_ids() for population in earlier if population.id not in stays))
+    lost -= set().union(*(population.run_ids() for population in earlier if population.id in stays))
+    begun = sum(not e.over and e.run.id in lost and e.run.last_metrics() is not None for e in planned)
+    if begun:
+        print(
+            f"{begun} of these runs were begun together with others: they begin anew here; "
+            "the command that began them would go on with them",
+            file=sys.stderr,
+        )
 
 
 def learn(schedule: Schedule, outcomes: Sequence[Outcome]) -> None:
