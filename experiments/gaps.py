@@ -79,7 +79,7 @@ def _measures(row: Row) -> Measures:
     trained, seed = launch.load(row.run), row.fields["seed"]
     model = trained.model, trained.variables
     train, test = (trained.images(split) for split in ("train", "test"))
-    known, asked = (_drawn(trained, images, seed) for images in (train, test))
+    known, asked = (_drawn(trained, split, seed) for split in ("train", "test"))
     points = _points(trained, known, POINTS, seed)
     far, usual = (
         np.median(nearest(images, train[:REFERENCES])[0])
@@ -89,17 +89,23 @@ def _measures(row: Row) -> Measures:
     return Measures(empty_share(known, asked, points), far / usual, mixing)
 
 
-def _drawn(trained: launch.Trained, images: np.ndarray, seed: int) -> np.ndarray:
-    """Returns a code z ~ q(z|x) of each image, Nx2."""
-    return np.asarray(posterior(trained.model, trained.variables, images).sample(jax.random.key(seed)))
+def _drawn(trained: launch.Trained, split: str, seed: int) -> np.ndarray:
+    """Returns a code z ~ q(z|x) of each image of a split, Nx2."""
+    q = posterior(trained.model, trained.variables, trained.images(split))
+    return np.asarray(q.sample(_key(seed, split)))
 
 
 def _points(trained: launch.Trained, known: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Returns points from where the model would be sampled, count x 2."""
     prior = trained.model.prior
     if prior.is_random:
-        return np.asarray(prior.sample(jax.random.key(seed), (count, known.shape[1])))
+        return np.asarray(prior.sample(_key(seed, "points"), (count, known.shape[1])))
     return gaussian_of(known, count, seed)
+
+
+def _key(seed: int, what: str) -> jax.Array:
+    """One key for each of the things that are drawn: under the same, they would share their noise."""
+    return jax.random.fold_in(jax.random.key(seed), ("train", "test", "points").index(what))
 
 
 def _space(row: Row) -> Space:
@@ -107,7 +113,7 @@ def _space(row: Row) -> Space:
     trained = launch.load(row.run)
     model = trained.model, trained.variables
     train = trained.images("train")
-    known = _drawn(trained, train, 0)
+    known = _drawn(trained, "train", 0)
     middle, spread = known.mean(0), REACH * known.std(0)
     low, high = middle - spread, middle + spread
     fine = decoded(*model, _lattice(low, high, FINE))
