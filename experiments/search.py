@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from ml_collections import ConfigDict
 
 from experiments import cli
-from experiments.sweep import add_executor, carry_out, check_executor, chosen, print_plan
+from experiments.sweep import add_executor, carry_out, check_executor, chosen, dry_run
 from vae_jax import build, sweeps
 from vae_jax.attempt import run_of
 from vae_jax.budgets import budget
@@ -44,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
         build.task(override(config, sweeps.draw(settings.space, settings.seed, number)))
     if arguments.dry_run:
         _print_rungs(search.rungs, settings)
-        print_plan(sweeps.plan([config_of(search, job, config) for job in search.jobs({})], place.workdir))
+        first = [config_of(search, job, config) for job in search.jobs({})]
+        dry_run(sweeps.plan(first, place.workdir), place.workdir, arguments.executor)
         return 0
     with chosen(arguments.executor, place.workdir) as executor:
         outcomes = train(search, config, place, executor)

@@ -16,7 +16,7 @@ from configs import ae, common, vae
 from experiments import cli
 from experiments.claims import print_claims, write_claims
 from experiments.drawing import Study, draw_all
-from experiments.sweep import execute, print_plan
+from experiments.sweep import dry_run, execute
 from vae_jax import sweeps
 from vae_jax.config import differing, flatten
 from vae_jax.data import SOURCES
@@ -64,7 +64,9 @@ def main(
     timed = {name: timed_of(study, needed[name]) for name, study in chosen.items()}
     alone, others = (list(itertools.chain(*configs.values())) for configs in (timed, needed))
     if arguments.dry_run:
-        print_plan(sweeps.plan(alone + others, workdir))
+        for configs, by_itself in ((alone, True), (others, False)):
+            if configs or not alone:
+                dry_run(sweeps.plan(configs, workdir), workdir, alone=by_itself)
         return 0
     outcomes = _train(alone, others, workdir, arguments.manual_dir)
     if not all(outcome.status == "completed" for outcome in outcomes):

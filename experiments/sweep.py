@@ -42,9 +42,7 @@ def main(argv: Sequence[str]) -> int:
     configs = sweeps.expand(config, named)
     planned = sweeps.plan(configs, cli.writable(arguments.workdir))
     if arguments.dry_run:
-        print_plan(planned)
-        with chosen(arguments.executor, arguments.workdir) as executor:
-            print_schedule(sweeps.schedule(planned, arguments.workdir, executor and executor.slots))
+        dry_run(planned, arguments.workdir, arguments.executor)
         return 0
     outcomes = execute(planned, arguments.workdir, arguments.manual_dir, arguments.executor)
     return 0 if all(outcome.status == "completed" for outcome in outcomes) else 1
@@ -105,7 +103,7 @@ def carry_out(
             print(f"{told}: set aside as '{aside}', trained again", file=sys.stderr)
     with view.shown():
         schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
-        view.tally.planned_seconds = schedule.seconds
+        view.tally.planned_seconds = schedule.seconds if schedule.measured else math.nan
         began = time.perf_counter()
         using = executor or sweeps.executor(sweeps.cheapest(schedule.slots), workdir)
         for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
@@ -145,13 +143,15 @@ def _found(entry: Planned) -> Outcome:
 
 
 def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathlib.Path) -> None:
-    """Keeps what a sweep was estimated to take beside what it took."""
-    if math.isnan(schedule.seconds):
+    """Keeps what a sweep was estimated to take beside what it took; a mere guess is not told."""
+    if not schedule.populations:
         return
-    print(f"planned {schedule.seconds:.0f} s, took {seconds:.0f} s")
-    line = {"planned_seconds": schedule.seconds, "seconds": seconds, "slots": schedule.slots}
+    if schedule.measured:
+        print(f"planned {schedule.seconds:.0f} s, took {seconds:.0f} s")
+    line = {"planned_seconds": schedule.seconds, "measured": schedule.measured, "seconds": seconds}
+    line |= {"slots": schedule.slots}
     line |= {"populations": [[len(p.configs), p.width, *p.sizes] for p in schedule.populations]}
-    with open(workdir / "schedules.jsonl", "a") as file:
+    with contextlib.suppress(OSError), open(workdir / "schedules.jsonl", "a") as file:  # a full disk
         file.write(json.dumps(line) + "\n")
 
 
@@ -172,6 +172,15 @@ def _told(error: Exception) -> str:
     """One line; the kind of an error that was not written for the user is part of it."""
     kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
     return kind + " ".join(str(error).split())
+
+
+def dry_run(
+    planned: Sequence[Planned], workdir: pathlib.Path, executor: str = AUTO, alone: bool = False
+) -> None:
+    """Prints the runs of a plan, how they would be trained, and what that would take; see `execute`."""
+    print_plan(planned)
+    with chosen(executor, workdir) as given:
+        print_schedule(sweeps.schedule(planned, workdir, given and given.slots, alone))
 
 
 def print_plan(planned: Sequence[Planned]) -> None:
@@ -197,10 +206,11 @@ def print_schedule(schedule: sweeps.Schedule) -> None:
         latent_size, width = population.sizes
         runs = f"{len(population.configs)} runs, {population.width} at a time"
         print(f"population {population.id}: {runs}, at latent_size={latent_size} bottleneck_width={width}")
-    estimate = "time not estimated" if math.isnan(schedule.seconds) else f"about {schedule.seconds:.0f} s"
+    how = "as measured" if schedule.measured else "guessed"
     print(
         f"{len(schedule.populations)} populations, {schedule.programs} programs to compile, "
-        f"{schedule.slots} at the same time; {estimate}, {schedule.memory / 1e6:.0f} MB"
+        f"{schedule.slots} at the same time; about {schedule.seconds:.0f} s, {how}, "
+        f"and {schedule.memory / 1e6:.0f} MB"
     )
 
 

@@ -128,6 +128,13 @@ def test_finished_run_is_not_trained_again(finished):
     assert {file: file.stat().st_mtime_ns for file in run.path.rglob("*")} == before
 
 
+def test_damage_to_any_file_of_a_finished_run_is_named(tmp_path):
+    run, _ = launch.launch(vae.get_config("smoke"), tmp_path)
+    damage(run.checkpoints / "best.npz")
+    with pytest.raises(UsageError, match=f"'{run.checkpoints / 'best.npz'}' is damaged"):
+        launch.launch(vae.get_config("smoke"), tmp_path)
+
+
 def test_without_neighbors_their_accuracy_is_left_out(finished, tmp_path):
     _, usual = finished
     _, result = launch.launch(override(vae.get_config("smoke"), {"evaluation.neighbors": 0}), tmp_path)

@@ -189,7 +189,18 @@ def test_what_stops_all_fails_those_that_are_not_finished(tmp_path):
     assert {outcome.status for outcome in together(tmp_path)} == {"completed", "diverged"}
 
 
-def test_idle_slots_are_left_behind_by_halves(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("worth", "expected"),
+    [
+        # Slots 1 2 3 5 and a queue of 6: the last three epochs have two runs, then one.
+        (np.inf, [4, 4, 4, 2, 2, 2, 2]),
+        (0.0, [4, 4, 3, 2, 2, 1, 1]),
+    ],
+)
+def test_idle_slots_are_left_behind_by_halves_or_where_it_pays_at_once(
+    tmp_path, monkeypatch, worth, expected
+):
+    monkeypatch.setitem(pool.WORTH_A_PROGRAM, jax.default_backend(), worth)
     counts, real = [], fit.advance
 
     def advance(task, images, members):
@@ -199,8 +210,17 @@ def test_idle_slots_are_left_behind_by_halves(tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "advance", advance)
     configs = [override(CONFIGS[0], {"num_epochs": epochs}) for epochs in (1, 2, 3, 5, 6)]
     together(tmp_path, configs=configs)
-    # Slots 1 2 3 5 and a queue of 6: the last three epochs have two runs, then one.
-    assert counts == [4, 4, 4, 2, 2, 2, 2]
+    assert counts == expected
+
+
+@pytest.mark.parametrize("calls", [9, 22])
+def test_population_whose_idle_slots_pay_goes_on_to_the_same_bits(tmp_path, monkeypatch, calls):
+    monkeypatch.setitem(pool.WORTH_A_PROGRAM, jax.default_backend(), 0.0)
+    undisturbed = {outcome.run.id: outcome.run for outcome in together(tmp_path / "undisturbed")}
+    with pytest.raises(KeyboardInterrupt):
+        together(tmp_path / "killed", stop_after(calls))
+    for outcome in together(tmp_path / "killed"):
+        assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
 
 
 def test_damaged_checkpoint_is_named_and_the_one_before_used(undisturbed, tmp_path, capsys):

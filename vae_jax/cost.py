@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from vae_jax.errors import UsageError
+from vae_jax.model import variables
 from vae_jax.train import Hyper, Task, TrainState, init_state, train_step
 
 
@@ -67,6 +68,22 @@ def state_bytes(task: Task, image_shape: tuple[int, int, int]) -> int:
     """Returns what training keeps at least: two states, the best parameters and the gradients."""
     state = state_shapes(task, image_shape)
     return 4 * 2 * (count(state) + count(state.params))
+
+
+@functools.lru_cache(maxsize=256)
+def step_bytes(task: Task, image_shape: tuple[int, int, int]) -> int:
+    """Returns what a training step keeps of its batch from the way forward for the way back."""
+    images = jax.ShapeDtypeStruct((task.batch_size, *image_shape), jnp.float32)
+    params = state_shapes(task, image_shape).params
+
+    def kept(params, images):
+        def forward(params):
+            terms = task.model.apply(variables(params, jnp.float32(1.0)), images, jax.random.key(0))
+            return task.loss(terms, jnp.float32(1.0))[0]
+
+        return jax.vjp(forward, params)[1]
+
+    return 4 * max(count(jax.eval_shape(kept, params, images)) - count(params), 0)
 
 
 def memory_limit() -> int:

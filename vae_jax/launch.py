@@ -62,7 +62,9 @@ def launch(
     """
     attempt = Attempt(config, workdir)
     try:
-        if attempt.run.exists and not attempt.result:
+        if attempt.result:
+            attempt.run.verify()
+        elif attempt.run.exists:
             attempt.hold()  # before its checkpoints are read: who trains it deletes the older ones
         folder = attempt.run.checkpoints
         (outcome,) = launch_together([attempt], attempt.task, 1, folder, manual_dir, show, mesh)

@@ -1,9 +1,11 @@
 """The host's loop over the epochs of a population: runs that train together in one program.
 
 There is a fixed number of slots. A run that finishes makes room for the next one in the queue; when
-the queue is empty, the runs that are left move together, into half as many slots each time.
+the queue is empty, the runs that are left move together: into half as many slots each time, or an
+eighth less where that pays.
 """
 
+import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from vae_jax import budgets, build, checkpoints, devices, fit, padding
+from vae_jax import budgets, build, checkpoints, cost, devices, fit, padding
 from vae_jax.attempt import Attempt
 from vae_jax.errors import UsageError
 from vae_jax.runs import Run
@@ -21,6 +23,8 @@ from vae_jax.train import Task
 CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill,
 CHECKPOINT_SHARE = 0.05  # unless writing would take more than this share of the time
 IDLE = -1
+WORTH_A_PROGRAM = {"cpu": 4e12}  # FLOPs of idle slots that take longer than to compile a program,
+WORTH_A_PROGRAM_ELSEWHERE = 1e14  # so that a finer one is made
 
 Show = Callable[[Run, int, dict[str, float]], None]
 Ended = tuple[Attempt, fit.Progress | UsageError]
@@ -207,15 +211,29 @@ class Pool:
     def _shapes_of(self, task: Task) -> fit.Progress:
         return fit.shapes(task, self.images.train.shape[1:])
 
-    def _compute(self, slots: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Begins an epoch of the runs in these slots; returns their rows in what will come of it, and that.
+    def _count(self, slots: np.ndarray) -> int:
+        """Returns with how many slots to compute: every number is a program to compile.
 
-        With half the slots idle, or more, it computes with half as many; halves, because every
-        number of slots is a program to compile.
+        By what is left to do, and no clock: a run that goes on after a kill must compute with as many.
         """
-        count = len(self.slots)
-        while count > 2 and count >= 2 * len(slots):
+        count, least = len(self.slots), len(slots)
+        part = max(1, count // 8)
+        finer = math.ceil(least / part) * part
+        while count > 2 and count >= 2 * least:
             count //= 2
+        worth = WORTH_A_PROGRAM.get(jax.default_backend(), WORTH_A_PROGRAM_ELSEWHERE)
+        return finer if finer < count and part * self._flops_left(slots) > worth else count
+
+    def _flops_left(self, slots: np.ndarray) -> float:
+        """Returns the work of the run among these that has most left, at the population's sizes."""
+        members = fit.take(self.members, slots)
+        epochs = np.max(members.limits.num_epochs - members.progress.epoch)
+        images = self.images.train.shape
+        return float(epochs) * images[0] * cost.cost(self.task, images[1:]).flops_per_image
+
+    def _compute(self, slots: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Begins an epoch of the runs in these slots; returns their rows in what comes of it, and that."""
+        count = self._count(slots)
         if count == len(self.slots):
             self.members, *after = devices.advance(self.task, self.images, self.members)
             return slots, after

@@ -1,7 +1,9 @@
 import gzip
+import http.server
 import os
 import shutil
 import socket
+import threading
 import time
 import urllib.request
 
@@ -155,6 +157,23 @@ def test_without_internet_one_line_says_what_to_do(monkeypatch, empty_cache):
     assert "--manual_dir" in message
     assert not empty_cache.exists()
     assert not os.path.exists(os.path.join(os.environ["TFDS_DATA_DIR"], "fashion_mnist"))
+
+
+@pytest.mark.parametrize("answer", [403, 503])
+def test_proxy_that_answers_for_what_it_does_not_reach_is_no_internet(monkeypatch, empty_cache, answer):
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_error(answer)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        offline(monkeypatch, server.server_address)
+        message = refusal()
+        server.shutdown()
+    assert "--manual_dir" in message
 
 
 def test_network_that_never_answers_is_given_up_within_10_seconds(monkeypatch, empty_cache):

@@ -1,3 +1,4 @@
+import json
 import math
 import re
 import shutil
@@ -73,7 +74,7 @@ def test_repeated_sweep_trains_nothing(config, workdir):
 
 def test_extended_sweep_trains_what_is_new(config, workdir):
     sweep.main(arguments(config, workdir, "seed"))
-    before = snapshot(workdir)
+    before = {path: file for path, file in snapshot(workdir).items() if path.name != "schedules.jsonl"}
     assert sweep.main(arguments(config, workdir, "more_seeds")) == 0
     after = snapshot(workdir)
     assert {path: after[path] for path in before} == before
@@ -213,6 +214,38 @@ def test_interrupted_sweep_is_continued_by_the_same_command(config, workdir, tmp
     assert [run.id for run in runs.all_runs(workdir)] == [run.id for run in runs.all_runs(undisturbed)]
     for run, other in zip(runs.all_runs(workdir), runs.all_runs(undisturbed), strict=True):
         assert_same_bits(run, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["local:2", "processes:2"])
+def test_two_launches_at_once_share_the_runs(config, workdir, tmp_path, executor):
+    argv = arguments(f"{config}:60", workdir, "more_seeds,latent_size", f"--executor={executor}")
+    with (
+        start("-m", "experiments.sweep", *argv) as first,
+        start("-m", "experiments.sweep", *argv) as second,
+    ):
+        told = [launched.communicate(timeout=120) for launched in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], told
+    assert all(f"12 runs in {workdir}: 12 completed\n" in out for out, _ in told)
+    assert not list((workdir / "populations").iterdir())
+    undisturbed = tmp_path / "undisturbed"
+    sweep.main(arguments(f"{config}:60", undisturbed, "more_seeds,latent_size", "--executor=local:2"))
+    for run, other in zip(runs.all_runs(workdir), runs.all_runs(undisturbed), strict=True):
+        assert run.id == other.id
+        assert_same_bits(run, other)
+        run.verify()
+
+
+def test_plan_is_kept_beside_the_time_taken(config, workdir):
+    sweep.main(arguments(config, workdir, "seed"))
+    (line,) = (workdir / "schedules.jsonl").read_text().splitlines()
+    kept = json.loads(line)
+    assert kept["seconds"] > 0
+    assert kept["planned_seconds"] > 0
+    assert not kept["measured"]
+    assert sum(runs for runs, *_ in kept["populations"]) == 2
+    sweep.main(arguments(config, workdir, "seed"))  # nothing is left to do
+    assert (workdir / "schedules.jsonl").read_text() == f"{line}\n"
 
 
 def test_population_whose_runs_are_all_over_is_removed(config, workdir):

@@ -1,5 +1,4 @@
 import dataclasses
-import math
 
 import jax
 import pytest
@@ -178,7 +177,8 @@ def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(scheduling, "threads", lambda: 2)
     planned = plan(tmp_path, vae.get_config("smoke"), sweep_latent_size, sweep_seed)
     found = scheduling.schedule(planned, tmp_path)
-    assert math.isnan(found.seconds)
+    assert not found.measured
+    assert 1 < found.seconds < 60
     assert found.slots == 2
     assert [(len(each.configs), each.width) for each in found.populations] == [(13, 13), (12, 12)]
 
@@ -203,7 +203,7 @@ def test_populations_that_were_left_stay_and_only_the_rest_is_planned(tmp_path):
     elsewhere.write(tmp_path)
     found = scheduling.schedule(planned, tmp_path)
     assert found.populations[0].id == left.id
-    assert math.isnan(found.seconds)  # nobody knows how far that population is
+    assert not found.measured  # nobody knows how far that population is
     assert ids(found) == sorted(entry.run.id for entry in planned)
 
 
@@ -237,7 +237,8 @@ def test_short_sweep_of_large_models_is_no_wider_than_memory_holds(tmp_path, mon
     monkeypatch.setattr(scheduling, "threads", lambda: 1)
     planned = plan(tmp_path, config, lambda: ({"seed": seed} for seed in range(30)))
     found = scheduling.schedule(planned, tmp_path)
-    assert math.isnan(found.seconds)
+    assert not found.measured
+    assert 1 < found.seconds < 60
     assert {each.width for each in found.populations} == {8}
 
 

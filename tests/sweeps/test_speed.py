@@ -1,5 +1,6 @@
 import json
 
+import jax
 import pytest
 
 from configs import ae
@@ -83,12 +84,35 @@ def test_several_at_once_are_as_fast_as_the_slowest(own_cache, monkeypatch):
 def test_error_in_one_trial_ends_them_all(own_cache, monkeypatch):
     def trial(config, width, wait):
         if width == 8:
-            raise MemoryError("too wide")
+            raise ValueError("broken")
         wait()
 
     monkeypatch.setattr(speed, "trial", trial)
-    with pytest.raises(MemoryError, match="too wide"):
+    with pytest.raises(ValueError, match="broken"):
         speed.speeds(CONFIG, [1, 8], 2)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GB")])
+@pytest.mark.parametrize("slots", [1, 2])
+def test_width_that_memory_does_not_hold_is_left_out(own_cache, monkeypatch, error, slots):
+    def trial(config, width, wait):
+        if width > 1:
+            raise error
+        wait()
+        return speed.Speed(1.0, 0.5)
+
+    monkeypatch.setattr(speed, "most", lambda: slots)
+    monkeypatch.setattr(speed, "trial", trial)
+    assert speed.speeds(CONFIG, [1, 8, 32], slots).keys() == {1}
+
+
+def test_run_that_memory_does_not_hold_is_an_error(own_cache, monkeypatch):
+    def trial(config, width, wait):
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(speed, "trial", trial)
+    with pytest.raises(MemoryError, match="too large"):
+        speed.speeds(CONFIG, [1, 8], 1)
 
 
 def test_damaged_measurement_is_made_anew(own_cache):

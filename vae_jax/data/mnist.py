@@ -20,6 +20,7 @@ from vae_jax.data import records
 from vae_jax.errors import UsageError
 
 PROBE_SECONDS = 5.0  # how long a server may take before this counts as no internet
+NO_HEAD = (405, 501)  # what a server answers that has the file, but tells nothing without sending it
 
 
 def prepare(name: str, manual_dir: pathlib.Path | None) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +72,7 @@ def _read_idx(path: Any, offset: int) -> np.ndarray:
 def _originals(name: str, builder: Any, manual_dir: pathlib.Path | None) -> pathlib.Path | None:
     """Returns the folder of verified original files, or None where TFDS can download."""
     if manual_dir is None:
-        _check_internet(name, builder.URL)
+        _check_internet(name, next(iter(builder.url_infos)))
         return None
     folder = manual_dir / name if (manual_dir / name).is_dir() else manual_dir
     for info in builder.url_infos.values():
@@ -87,14 +88,15 @@ def _check_original(name: str, path: pathlib.Path, sha256: str) -> None:
 
 
 def _check_internet(name: str, url: str) -> None:
-    """Fails within seconds where TFDS's downloader would retry for minutes."""
+    """Asks for the file at `url`; fails within seconds where TFDS's downloader would retry for minutes."""
     reached = threading.Event()
 
     def probe():
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS)
-        except urllib.error.HTTPError:
-            pass  # an answer all the same
+        except urllib.error.HTTPError as error:
+            if error.code not in NO_HEAD:  # a proxy may answer for a server that it does not reach
+                return
         except OSError:
             return
         reached.set()

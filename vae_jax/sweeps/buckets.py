@@ -147,9 +147,9 @@ def largest(runs: Group) -> tuple[int, int]:
 
 
 def memory(config: ConfigDict, sizes: Sequence[int], width: int) -> int:
-    """Returns the bytes that a population of these sizes keeps at least."""
-    shape = data.source(config.dataset).image_shape
-    return width * cost.state_bytes(build.task(at_sizes(config, sizes)), shape)
+    """Returns the bytes that a population of these sizes keeps at least: its states, and those of a step."""
+    task, shape = build.task(at_sizes(config, sizes)), data.source(config.dataset).image_shape
+    return width * (cost.state_bytes(task, shape) + cost.step_bytes(task, shape))
 
 
 def _sizes(entry: Planned) -> tuple[int, int]:

@@ -6,7 +6,6 @@ sweep is least.
 
 import dataclasses
 import itertools
-import math
 import pathlib
 import statistics
 import sys
@@ -23,6 +22,7 @@ from vae_jax.sweeps.buckets import (
     Group,
     best_buckets,
     guess,
+    guess_evaluation,
     largest,
     memory,
     same_sizes,
@@ -52,7 +52,9 @@ class Schedule:
       populations: in the order in which they begin.
       slots: how many populations train at the same time.
       programs: how many different programs there are to compile.
-      seconds: estimate of all of it; NaN where nothing was measured, or an earlier launch has begun.
+      seconds: estimate of all of it.
+      measured: whether by measured speeds; else it is a guess: for so few runs it is not worth while,
+        or an earlier launch has begun, and nobody knows how far it is.
       memory: bytes that the populations in flight keep at least.
     """
 
@@ -60,6 +62,7 @@ class Schedule:
     slots: int
     programs: int
     seconds: float
+    measured: bool
     memory: int
 
 
@@ -82,7 +85,7 @@ def schedule(
     left = todo.difference(*(population.run_ids() for population in kept))
     entries = [entry for entry in planned if entry.run.id in left]
     if alone:
-        seconds, new, chosen = math.nan, [Bucket(same, 1) for same in same_sizes(entries)], 1
+        seconds, new, chosen = None, [Bucket(same, 1) for same in same_sizes(entries)], 1
     else:
         seconds, new, chosen = _decide(entries, slots)
     populations = (*kept, *(bucket.population() for bucket in new))
@@ -90,7 +93,10 @@ def schedule(
     sizes = sorted((memory(p.configs[0], p.sizes, p.width) for p in populations), reverse=True)
     if kept and not alone:  # how many were to train at once, nobody knows any more
         chosen = slots or _fitting(sizes)
-    return Schedule(populations, chosen, len(programs), math.nan if kept else seconds, sum(sizes[:chosen]))
+    measured = seconds is not None and not kept
+    if not measured:
+        seconds = _seconds_unmeasured([entry for entry in planned if not entry.over], len(programs))
+    return Schedule(populations, chosen, len(programs), seconds, measured, sum(sizes[:chosen]))
 
 
 def _kept(earlier: Sequence[Population], every: set[str], todo: set[str]) -> list[Population]:
@@ -165,11 +171,12 @@ def _median(results: Sequence[Mapping[str, float]], name: str) -> float:
     return statistics.median(result[name] for result in results)
 
 
-def _decide(entries: Sequence[Planned], slots: int | None) -> Strategy:
+def _decide(entries: Sequence[Planned], slots: int | None) -> tuple[float | None, list[Bucket], int]:
+    """Returns the best strategy; no seconds where nothing was measured."""
     groups = sorted(shared_programs(entries), key=_seconds_guessed, reverse=True)
     if sum(map(_seconds_guessed, groups)) < WORTH_MEASURING:
         _, buckets, slots = _unmeasured(groups, slots or threads())
-        return math.nan, buckets, slots
+        return None, buckets, slots
     best = _strategy(groups, slots or most())
     if best[2] == 1 or slots:
         return best
@@ -180,8 +187,13 @@ def _decide(entries: Sequence[Planned], slots: int | None) -> Strategy:
     return min(best, _strategy(groups, 1), key=lambda strategy: strategy[0])
 
 
-def _seconds_guessed(group: Group) -> float:
+def _seconds_guessed(group: Sequence[Planned]) -> float:
     return sum(map(guess, group))
+
+
+def _seconds_unmeasured(entries: Sequence[Planned], programs: int) -> float:
+    training = _seconds_guessed(entries) + sum(map(guess_evaluation, entries))
+    return MORE_PROGRAMS * speed.COMPILE_SECONDS * programs + training
 
 
 def _unmeasured(groups: Sequence[Group], slots: int) -> Strategy:

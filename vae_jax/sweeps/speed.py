@@ -162,7 +162,21 @@ def trial(config: ConfigDict, width: int, wait: Callable[[], object]) -> Speed:
 
 
 def _trials(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, Speed]:
-    """Measures so many populations at once, several widths together, until one is no faster."""
+    """Measures so many populations at once, of every width that the memory turns out to hold."""
+    try:
+        return _rounds(config, widths, slots)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if len(widths) == 1 or not _is_out_of_memory(error):
+            raise
+    return _trials(config, widths[:-1], slots)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _rounds(config: ConfigDict, widths: Sequence[int], slots: int) -> dict[int, Speed]:
+    """Measures several widths together, until one is no faster."""
     found: dict[int, Speed] = {}
     together = min(slots, threads())  # GPUs, each with a process of its own, do not slow each other down
     for first in range(0, len(widths), together):
