@@ -23,8 +23,7 @@ from vae_jax.train import Task
 CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill,
 CHECKPOINT_SHARE = 0.05  # unless writing would take more than this share of the time
 IDLE = -1
-WORTH_A_PROGRAM = {"cpu": 4e12}  # FLOPs of idle slots that take longer than to compile a program,
-WORTH_A_PROGRAM_ELSEWHERE = 1e14  # so that a finer one is made
+WORTH_A_PROGRAM = {"cpu": 4e12, "gpu": 1e14}  # FLOPs of idle slots that take longer than to compile one
 
 Show = Callable[[Run, int, dict[str, float]], None]
 Ended = tuple[Attempt, fit.Progress | UsageError]
@@ -221,7 +220,7 @@ class Pool:
         finer = math.ceil(least / part) * part
         while count > 2 and count >= 2 * least:
             count //= 2
-        worth = WORTH_A_PROGRAM.get(jax.default_backend(), WORTH_A_PROGRAM_ELSEWHERE)
+        worth = WORTH_A_PROGRAM["cpu" if jax.default_backend() == "cpu" else "gpu"]
         return finer if finer < count and part * self._flops_left(slots) > worth else count
 
     def _flops_left(self, slots: np.ndarray) -> float:
