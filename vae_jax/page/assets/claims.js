@@ -38,7 +38,7 @@ function drawFigures(runs) {
 
 function figureElement(figure, runs) {
   const title = `${figure.name.replaceAll("_", " ")}, ${figure.folder}`;
-  const image = { src: "data:image/png;base64," + figure.png, alt: `${title}. ${figure.question}`, loading: "lazy" };
+  const image = { src: "data:image/png;base64," + figure.png, alt: `${title}. ${figure.question}` };
   const caption = make("figcaption", {}, figure.question, " ", make("code", {}, figure.path));
   if (figure.runs.length) {
     const links = figure.runs.map((id) => runLink(id, runs));
