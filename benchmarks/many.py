@@ -28,7 +28,7 @@ COMMANDS = {"status": ["experiments.status"], "compare": ["experiments.compare",
 def copy(finished: runs.Run, result: dict, workdir: pathlib.Path, number: int) -> None:
     """Writes a finished run of another seed and learning rate."""
     rate, seed = divmod(number, GROUP)
-    fingerprint = data.source("digits").sha256
+    fingerprint = data.source("digits").fingerprint
     config = override(vae.get_config("smoke"), {"learning_rate": 1e-6 * (rate + 1), "seed": seed + 1})
     run = runs.find(workdir, config, fingerprint)
     run.create(resolved_json(config, fingerprint))

@@ -7,7 +7,6 @@ input (one line on stderr); 130 interrupted.
 import argparse
 import contextlib
 import gc
-import importlib.util
 import os
 import pathlib
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vae_jax import config as configs
-from vae_jax import distributed
+from vae_jax import distributed, own
 from vae_jax.check import check_fields
 from vae_jax.compilation import set_up
 from vae_jax.errors import UsageError, lookup
@@ -124,18 +123,19 @@ def fail(message: str, code: int) -> int:
 
 def load_config_module(spec: str) -> tuple[ModuleType, str]:
     """Returns the module of 'path/to/config.py[:argument]', and the argument."""
-    path, _, argument = spec.partition(":")
+    path, argument = _split(spec)
     if not pathlib.Path(path).is_file():
         raise UsageError(f"no such config file: '{path}'")
-    module_spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
-    if module_spec is None:
-        raise UsageError(f"config file '{path}' is not a Python file")
-    module = importlib.util.module_from_spec(module_spec)
-    with _users_own(f"config file '{path}'"):
-        module_spec.loader.exec_module(module)
+    module = own.load(pathlib.Path(path))
     if not hasattr(module, "get_config"):
         raise UsageError(f"config file '{path}' has no function get_config")
     return module, argument
+
+
+def _split(spec: str) -> tuple[str, str]:
+    """Splits 'path[:argument]' at its last colon, unless that is part of the file's name."""
+    path, colon, argument = spec.rpartition(":")
+    return (path, argument) if colon and not pathlib.Path(spec).is_file() else (spec, "")
 
 
 def load_config(spec: str, overrides: dict[str, str]) -> tuple[ModuleType, ConfigDict]:
@@ -160,8 +160,8 @@ def _users_own(what: str) -> Iterator[None]:
         yield
     except UsageError:
         raise
-    except Exception as error:
-        raise UsageError(f"{what}: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{what}: {own.said(error)}") from None
 
 
 def apply_overrides(config: ConfigDict, overrides: dict[str, str]) -> ConfigDict:

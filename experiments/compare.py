@@ -123,9 +123,8 @@ def _metrics(rows: Sequence[Row], wanted: list[str]) -> dict[str, str]:
     for name in wanted:
         lookup("metric", name, known)
     samples = "/".join(str(k) for k in sorted({row.iwae_samples for row in rows}))
-    ordered = [name for name in METRICS if name in known]
-    labels = METRICS | results.COSTS
-    return {name: labels[name].format(k=samples) for name in wanted or ordered}
+    labels = results.labels(known, samples)
+    return {name: labels[name] for name in wanted or [name for name in labels if name not in results.COSTS]}
 
 
 def _estimates(rows: Sequence[Row], metrics: Mapping[str, str]) -> dict[str, results.Estimate]:

@@ -21,12 +21,12 @@ from typing import Any
 import jax
 
 from experiments import cli
-from vae_jax import devices, distributed
+from vae_jax import devices, distributed, results
 from vae_jax.attempt import run_of
 from vae_jax.budgets import budget
 from vae_jax.check import check
 from vae_jax.errors import UsageError
-from vae_jax.evaluate import METRICS
+from vae_jax.finish import now
 from vae_jax.launch import follow, launch
 from vae_jax.runs import Run
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     mesh = devices.mesh(count, config.batch_size)
     if jax.process_index() > 0:
         return follow(config, arguments.manual_dir, mesh)
-    workdir = cli.writable(arguments.workdir)
+    workdir, began = cli.writable(arguments.workdir), now()
 
     with cli.progress_bar("training", budget(config)) as bar:
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
             bar("epoch", epoch, budget(config), cli.brief(metrics))
 
         run, result = launch(config, workdir, arguments.manual_dir, show, mesh)
-    print(summary(run, result))
+    print(summary(run, result, found=result["finished"] < began))
     return 0 if result["status"] == "completed" else 1
 
 
@@ -90,17 +90,15 @@ def join(arguments: argparse.Namespace) -> int:
     return jax.device_count()
 
 
-def summary(run: Run, result: dict[str, Any]) -> str:
-    """Returns what a run came to, a line for each test metric."""
+def summary(run: Run, result: dict[str, Any], found: bool = False) -> str:
+    """Returns what a run came to, a line for each test metric; whether it was `found` done is said."""
+    where = f"{run.path}: found, finished on {result['finished'][:16]} UTC: " if found else f"{run.path}: "
     if result["status"] == "diverged":
-        return (
-            f"{run.path}: diverged at step {result['diverged_step']} (NaN or infinity); last good state kept"
-        )
+        return f"{where}diverged at step {result['diverged_step']} (NaN or infinity); last good state kept"
     epochs = f"{result['epochs']} epochs, best {result['best_epoch']}"
-    lines = [f"{run.path}: completed in {result['seconds']:.1f} s ({epochs})"]
-    for name, label in METRICS.items():
-        if (value := result["metrics"].get(name)) is not None:
-            lines.append(f"  {name:<20} {value:10.4f}   {label.format(k=result['iwae_samples'])}")
+    lines = [f"{where}completed in {result['seconds']:.1f} s ({epochs})"]
+    for name, label in results.labels(result["metrics"], str(result["iwae_samples"])).items():
+        lines.append(f"  {name:<20} {result['metrics'][name]:10.4f}   {label}")
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from configs import vae
 from tests.experiments.commands import assert_same_bits
 from vae_jax import budgets, build, launch, pool
 from vae_jax.attempt import Attempt, run_of
-from vae_jax.config import override, run_id, run_ids
+from vae_jax.config import override, resolved_json, run_id, run_ids
 from vae_jax.finish import share
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 7, "evaluation.iwae_samples": 2}
@@ -168,5 +168,5 @@ def test_ids_of_other_budgets_are_those_of_their_configs(tmp_path):
     configs = [override(CONFIG, {"stop_epoch": epoch}) for epoch in (0, 1, 6)]
     ids = [run_id(config, "print") for config in configs]
     for config in configs:
-        assert list(run_ids(config, "print", "stop_epoch", (0, 1, 6))) == ids
+        assert list(run_ids(resolved_json(config, "print"), "stop_epoch", (0, 1, 6))) == ids
     assert run_of(configs[0], tmp_path).id != run_of(configs[1], tmp_path).id

@@ -41,7 +41,7 @@ def stop_at(epoch, error=KeyboardInterrupt):
 def interrupted(workdir, epoch, config=CONFIG):
     with pytest.raises(KeyboardInterrupt):
         launch.launch(config, workdir, show=stop_at(epoch))
-    return runs.find(workdir, config, data.source("digits").sha256)
+    return runs.find(workdir, config, data.source("digits").fingerprint)
 
 
 def finish(workdir, config=CONFIG):
@@ -80,7 +80,7 @@ def test_run_leaves_its_files_behind(finished):
     assert rest == ["checkpoints", "config.json", "metrics.jsonl", "result.json"]
     assert events.startswith("events.")
     assert names(run.checkpoints) == ["best.npz"]
-    assert run.config() == (CONFIG, data.source("digits").sha256)
+    assert run.config() == (CONFIG, {"data_fingerprint": data.source("digits").fingerprint})
 
 
 def test_result_says_what_was_done(finished):
@@ -92,7 +92,7 @@ def test_result_says_what_was_done(finished):
     assert result["epochs"] == 5
     assert 1 <= result["best_epoch"] <= 5
     assert result["parameters"] == 64 * 4 + 4 + 4 * 4 + 4 + 2 * 4 + 4 + 4 * 64 + 64
-    assert result["data_fingerprint"] == data.source("digits").sha256
+    assert result["data_fingerprint"] == data.source("digits").fingerprint
     assert result["versions"]["vae_jax"] == __version__
     assert result["versions"].keys() >= {"python", "jax", "flax"}
     assert result["device"] == jax.devices()[0].device_kind
@@ -300,7 +300,7 @@ def test_divergence_in_the_very_last_step_is_marked(tmp_path):
 def crashed(workdir, epoch):
     with pytest.raises(RuntimeError, match="stopped here"):
         launch.launch(CONFIG, workdir, show=stop_at(epoch, RuntimeError))
-    return runs.find(workdir, CONFIG, data.source("digits").sha256)
+    return runs.find(workdir, CONFIG, data.source("digits").fingerprint)
 
 
 def test_crash_is_recorded_as_failed(tmp_path):
@@ -370,6 +370,6 @@ def test_run_with_a_damaged_config_is_refused_by_name(tmp_path, always_save):
 
 
 def test_directory_of_a_run_killed_before_its_first_file_is_used(finished, tmp_path):
-    runs.find(tmp_path, CONFIG, data.source("digits").sha256).path.mkdir()
+    runs.find(tmp_path, CONFIG, data.source("digits").fingerprint).path.mkdir()
     run, _, _ = finish(tmp_path)
     assert_same_run(run, finished[0])

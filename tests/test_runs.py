@@ -38,7 +38,7 @@ def test_find_makes_nothing(tmp_path):
 def test_config_is_read_back_with_its_types(tmp_path, config):
     found = runs.find(tmp_path, config, "data")
     found.create(resolved_json(config, "data"))
-    assert found.config() == (config, "data")
+    assert found.config() == (config, {"data_fingerprint": "data"})
     assert found.fields() == flatten(config) | {"data_fingerprint": "data"}
     assert runs.find(tmp_path, found.config()[0], "data") == found
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from vae_jax import budgets, build, checkpoints, data, runs
-from vae_jax.config import flatten, resolved_json
+from vae_jax import budgets, build, checkpoints, identity, runs
+from vae_jax.config import flatten
 from vae_jax.errors import DamagedError, UsageError
+from vae_jax.identity import resolved_json, run_of
 from vae_jax.paths import make_dir
 from vae_jax.runs import Run
 from vae_jax.train import Task
@@ -43,7 +44,7 @@ class Attempt:
 
     def shorter(self) -> Iterator[Run]:
         """Yields the runs whose state this one may go on from; see `budgets.shorter`."""
-        return budgets.shorter(self.run, self.config, data.source(self.config.dataset).sha256)
+        return budgets.shorter(self.run, self.config, resolved_json(self.config))
 
     def reaches(self, epoch: int, mark: int | None = None) -> bool:
         """Whether the run's directory holds so many epochs: another launch may have begun it anew.
@@ -74,7 +75,8 @@ class Attempt:
             make_dir(self.run.path)
             self._held.enter_context(self.run.lock())
             self._is_held = True
-            self.run.create(resolved_json(self.config, data.source(self.config.dataset).sha256))
+            self.run.create(resolved_json(self.config))
+            identity.remember(self.config)
 
     def begin(self, epoch: int, earlier: Run | None = None) -> None:
         """Makes the run's directory as it was after `epoch`, and holds it.
@@ -129,11 +131,6 @@ class Attempt:
         self._is_held = False
         with contextlib.suppress(OSError):  # the events' last bytes, on a full disk
             self._held.close()
-
-
-def run_of(config: ConfigDict, workdir: pathlib.Path) -> Run:
-    """Returns the run of `config` under `workdir`, whether or not it exists."""
-    return runs.find(workdir, config, data.source(config.dataset).sha256)
 
 
 def _result(run: Run) -> tuple[dict[str, Any] | None, UsageError | None]:

@@ -23,10 +23,14 @@ def budget(fields: ConfigDict | Mapping[str, Any]) -> int:
     return fields["stop_epoch"] or fields["num_epochs"]
 
 
-def shorter(run: runs.Run, fields: ConfigDict, fingerprint: str) -> Iterator[runs.Run]:
-    """Yields the runs of the same training with a smaller budget that kept their state, longest first."""
+def shorter(run: runs.Run, fields: ConfigDict, text: str) -> Iterator[runs.Run]:
+    """Yields the runs of the same training with a smaller budget that kept their state, longest first.
+
+    Args:
+      text: of the run's config.json.
+    """
     budgets = range(budget(fields) - 1, 0, -1)
-    for run_id in config.run_ids(fields, fingerprint, "stop_epoch", budgets):
+    for run_id in config.run_ids(text, "stop_epoch", budgets):
         if os.path.exists(f"{run.path.parent}/{run_id}/checkpoints/{STATE}"):  # many: no pathlib
             yield runs.Run(run.path.parent / run_id)
 

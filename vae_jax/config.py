@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from ml_collections import ConfigDict
 
 from vae_jax.errors import UsageError, suggestion
 
+BESIDE = ("data_fingerprint", "numerics", "own")  # what config.json holds that is no field of a config
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -58,21 +60,29 @@ def parse(name: str, text: str, config: ConfigDict) -> Any:
         return text.strip()  # 'nan', 'abc': `override` says what is wrong with it
 
 
-def run_id(config: ConfigDict, fingerprint: str) -> str:
-    """Returns the 12 hexadecimal digits that name a run: config and data, nothing else."""
-    return hash_text(resolved_json(config, fingerprint))[:12]
+def run_id(config: ConfigDict, data_fingerprint: str, **beside: Any) -> str:
+    """Returns the 12 hexadecimal digits that name a run: the hash of `resolved_json`."""
+    return hash_text(resolved_json(config, data_fingerprint, **beside))[:12]
 
 
-def run_ids(config: ConfigDict, fingerprint: str, name: str, values: Iterable[int]) -> Iterator[str]:
-    """Yields the run's id for each value of one whole number at the top of the config, in microseconds."""
-    before, after = resolved_json(config, fingerprint).split(f'\n "{name}": {config[name]}')
+def run_ids(text: str, name: str, values: Iterable[int]) -> Iterator[str]:
+    """Yields a run's id for each value of one whole number at the top of its config, in microseconds.
+
+    Args:
+      text: the run's `resolved_json`.
+    """
+    before, after = re.split(rf'(?<=\n "{name}": )\d+', text)
     for value in values:
-        yield hash_text(f'{before}\n "{name}": {value}{after}')[:12]
+        yield hash_text(f"{before}{value}{after}")[:12]
 
 
-def resolved_json(config: ConfigDict, fingerprint: str) -> str:
-    """Returns the text of config.json: every field, and the fingerprint of the data."""
-    return canonical(config.to_dict() | {"data_fingerprint": fingerprint})
+def resolved_json(config: ConfigDict, data_fingerprint: str, **beside: Any) -> str:
+    """Returns the text of config.json: every field, and what else decides the run's numbers.
+
+    Args:
+      beside: see `identity.beside`.
+    """
+    return canonical(config.to_dict() | {"data_fingerprint": data_fingerprint, **beside})
 
 
 def canonical(fields: Mapping[str, Any]) -> str:
@@ -80,15 +90,15 @@ def canonical(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, sort_keys=True, indent=1)
 
 
-def read_json(text: str) -> tuple[ConfigDict, str]:
-    """Returns the config and the fingerprint of the data that `resolved_json` wrote."""
+def read_json(text: str) -> tuple[ConfigDict, dict[str, Any]]:
+    """Returns the config, and what stands beside it, that `resolved_json` wrote."""
     fields = json.loads(text, object_hook=_with_tuples)
-    fingerprint = fields.pop("data_fingerprint")
-    return ConfigDict(fields), fingerprint
+    beside = {name: fields.pop(name) for name in BESIDE if name in fields}
+    return ConfigDict(fields), beside
 
 
 def read_fields(text: str) -> dict[str, Any]:
-    """Returns the flattened content of config.json, `data_fingerprint` among it; no ConfigDict is built."""
+    """Returns the flattened content of config.json, all of BESIDE among it; no ConfigDict is built."""
     return flatten(json.loads(text, object_hook=_with_tuples))
 
 

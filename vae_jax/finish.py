@@ -1,5 +1,6 @@
 """What follows training: evaluation on test, and what a finished run's directory holds."""
 
+import datetime
 import importlib.metadata
 import itertools
 import math
@@ -74,7 +75,7 @@ def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, An
         "evaluation_seconds": (evaluating := time.perf_counter() - began),
         "seconds": attempt.seconds + evaluating,
         "devices": common.devices,
-        "data_fingerprint": common.source.sha256,
+        "data_fingerprint": common.source.fingerprint,
         **machine(),
     }
     best = {"valid/best_loss": result["valid_loss"]}
@@ -90,13 +91,19 @@ def tidy(run: Run) -> None:
     checkpoints.keep(run.checkpoints, 0)
 
 
+def now() -> str:
+    """Returns the time in UTC, in ISO 8601: later times are later texts."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
 def machine() -> dict[str, Any]:
-    """Returns the versions, the device and the precision of products that a result comes from."""
+    """Returns when a result was made, and the versions, the device and the precision that it comes from."""
     versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax", "numpy")}
     own = {"python": sys.version.split()[0], "vae_jax": __version__}
     precision = jax.config.jax_default_matmul_precision
     device = jax.local_devices()[0].device_kind
-    return {"versions": own | versions, "device": device, "matmul_precision": precision}
+    made = {"finished": now(), "versions": own | versions, "device": device}
+    return made | {"matmul_precision": precision}
 
 
 def _test_metrics(config: ConfigDict, common: Common, trained: dict[str, Any]) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from vae_jax import budgets, build, checkpoints, data, devices, distributed, fit, pool, runs
+from vae_jax import budgets, build, checkpoints, data, devices, distributed, fit, identity, pool, runs
 from vae_jax.attempt import Attempt
 from vae_jax.config import override
 from vae_jax.errors import UsageError
@@ -209,6 +209,7 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     config, _ = run.config()
     if run.final_result() is None:
         raise UsageError(f"run '{run.path}' is not finished")
+    identity.check(run)
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
     like = _like(task, dataset.source.image_shape)
     ending = checkpoints.restore(run.checkpoints / "best.npz", like)
@@ -220,7 +221,12 @@ def _like(task: Task, image_shape: tuple[int, int, int]) -> fit.Ending:
     return fit.ending(fit.shapes(task, image_shape))
 
 
-@functools.lru_cache(maxsize=2)
 def load_dataset(name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
     """Returns `data.load`, kept for the next run of this process."""
+    return _loaded(data.source(name), name, manual_dir)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(source: data.Source, name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
+    """Keeps a data set for as long as its name stands for the same source."""
     return data.load(name, manual_dir)

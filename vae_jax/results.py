@@ -9,6 +9,7 @@ import numpy as np
 
 from vae_jax import index
 from vae_jax.errors import UsageError, lookup
+from vae_jax.evaluate import METRICS
 from vae_jax.runs import Run, all_runs
 from vae_jax.statistics import Estimate, estimate
 
@@ -98,6 +99,17 @@ def _as_json(row: Row) -> dict[str, Any]:
 def _from_json(run: Run, content: dict[str, Any]) -> Row:
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in content["fields"].items()}
     return Row(run, **content | {"fields": fields})
+
+
+def labels(names: Iterable[str], samples: str) -> dict[str, str]:
+    """Returns the labels of metrics and costs, in their usual order; a user's own metric is its own label.
+
+    Args:
+      samples: k of the importance-weighted bound.
+    """
+    names, known = list(names), METRICS | COSTS
+    ordered = [name for name in known if name in names] + sorted(set(names) - known.keys())
+    return {name: known.get(name, name).format(k=samples) for name in ordered}
 
 
 def kind(fields: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -118,8 +118,8 @@ class Run:
         except (OSError, ValueError):
             return ""
 
-    def config(self) -> tuple[ConfigDict, str]:
-        """Returns the config and the fingerprint of the data.
+    def config(self) -> tuple[ConfigDict, dict[str, Any]]:
+        """Returns the config, and what else names the run (`identity.beside`).
 
         Raises:
           UsageError: config.json is missing or damaged.
@@ -127,7 +127,7 @@ class Run:
         return configs.read_json(self._config_text())
 
     def fields(self) -> dict[str, Any]:
-        """Returns the flattened config, and `data_fingerprint`: ten times as fast, for thousands of runs.
+        """Returns the flattened config, and what else names the run: ten times as fast, for thousands of runs.
 
         Raises:
           UsageError: config.json is missing or damaged.
@@ -285,9 +285,9 @@ class Run:
         return DamagedError(self.path / name, self.path)
 
 
-def find(workdir: pathlib.Path, config: ConfigDict, fingerprint: str) -> Run:
-    """Returns the run of `config` under `workdir`, whether or not it exists."""
-    return Run(workdir / configs.run_id(config, fingerprint))
+def find(workdir: pathlib.Path, config: ConfigDict, data_fingerprint: str, **beside: Any) -> Run:
+    """Returns the run of `config` under `workdir`, whether or not it exists; see `identity.run_of`."""
+    return Run(workdir / configs.run_id(config, data_fingerprint, **beside))
 
 
 def all_runs(workdir: pathlib.Path) -> list[Run]:

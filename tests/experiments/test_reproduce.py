@@ -67,7 +67,7 @@ def test_reproduce_trains_draws_and_checks_once(tmp_path, few_runs, capsys):
     for name, module in reproduce.STUDIES.items():
         needed = [common.smoke(config) for config in module.configs("digits")]
         needed += study.timed_of(module, needed)
-        ids = sorted({runs.find(tmp_path, config, data.source("digits").sha256).id for config in needed})
+        ids = sorted({runs.find(tmp_path, config, data.source("digits").fingerprint).id for config in needed})
         with Image.open(output / f"{name}.png") as image:
             image.load()
             assert image.text["Description"] == f"runs {json.dumps(ids)}"

@@ -79,7 +79,7 @@ def interrupted(workdir, epoch):
     _, config = cli.load_config(VAE, {"num_epochs": str(EPOCHS), "kl_warmup_epochs": "4"})
     with pytest.raises(KeyboardInterrupt):
         launch.launch(config, workdir, show=show)
-    return runs.find(workdir, config, data.source("digits").sha256)
+    return runs.find(workdir, config, data.source("digits").fingerprint)
 
 
 def damage(checkpoint):

@@ -12,7 +12,7 @@ from vae_jax.config import override, resolved_json
 from vae_jax.errors import UsageError
 from vae_jax.sweeps.population import Population
 
-SHA = data.source("digits").sha256
+SHA = data.source("digits").fingerprint
 
 
 def begun(workdir, seed, *losses, **changes):

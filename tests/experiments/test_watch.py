@@ -138,7 +138,7 @@ def test_run_that_was_finished_before_can_be_the_best(planned):
 
 def test_epochs_of_an_earlier_launch_are_done_but_say_nothing_of_the_speed(tmp_path, clock):
     (new,) = plan(tmp_path, {"seed": 0})
-    new.run.create(resolved_json(new.config, data.source("digits").sha256))
+    new.run.create(resolved_json(new.config, data.source("digits").fingerprint))
     for epoch in range(1, 7):
         new.run.append_metrics({"epoch": epoch})
     (entry,) = plan(tmp_path, {"seed": 0})

@@ -34,7 +34,7 @@ def write(workdir):
 def begun(workdir, activation):
     """Returns a run that has had one epoch; that nobody has checked its config is the point."""
     config = override(vae.get_config("smoke"), {"decoder.activation": activation})
-    fingerprint = source("digits").sha256
+    fingerprint = source("digits").fingerprint
     run = runs.Run(workdir / run_id(config, fingerprint))
     run.create(resolved_json(config, fingerprint))
     run.append_metrics({"step": 9, "epoch": 1, "seconds": 0.5, "train/loss": 3.0, "valid/loss": 4.0})

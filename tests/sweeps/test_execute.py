@@ -132,7 +132,7 @@ def test_population_that_gets_further_each_time_is_not_given_up(tmp_path, monkey
 
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_failure_is_told_and_does_not_stop_the_others(undisturbed, tmp_path, name):
-    damaged = runs.find(tmp_path, CONFIGS[1], data.source("digits").sha256)
+    damaged = runs.find(tmp_path, CONFIGS[1], data.source("digits").fingerprint)
     damaged.path.mkdir()
     (damaged.path / "config.json").write_text("{}")
     outcomes = {outcome.run.id: outcome for outcome in execute_all(name, tmp_path)}

@@ -5,7 +5,7 @@ from vae_jax import data, runs, sweeps
 from vae_jax.config import flatten, override, resolved_json
 from vae_jax.errors import UsageError
 
-FINGERPRINT = data.source("digits").sha256
+FINGERPRINT = data.source("digits").fingerprint
 CONFIG = override(vae.get_config(), {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 3})
 CONFIGS = [override(CONFIG, {"seed": seed}) for seed in range(3)]
 

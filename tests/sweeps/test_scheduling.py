@@ -5,8 +5,9 @@ import pytest
 
 from configs import ae, vae
 from configs.common import sweep_bottleneck_width, sweep_latent_size, sweep_seed
-from vae_jax import runs, sweeps
+from vae_jax import sweeps
 from vae_jax.config import override
+from vae_jax.identity import resolved_json
 from vae_jax.launch import Outcome
 from vae_jax.sweeps import cores, population, scheduling
 from vae_jax.sweeps.speed import Speed
@@ -244,7 +245,7 @@ def test_short_sweep_of_large_models_is_no_wider_than_memory_holds(tmp_path, mon
 
 def test_finished_runs_are_in_no_population(tmp_path):
     planned = plan(tmp_path, vae.get_config("smoke"), sweep_seed)
-    text = runs.configs.resolved_json(planned[0].config, population.data.source("digits").sha256)
+    text = resolved_json(planned[0].config)
     planned[0].run.create(text)
     planned[0].run.finish({"status": "completed"})
     found = scheduling.schedule(plan(tmp_path, vae.get_config("smoke"), sweep_seed), tmp_path)

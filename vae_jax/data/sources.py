@@ -11,6 +11,7 @@ The splits are consecutive ranges of the prepared arrays, the same for everyone:
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import pathlib
 import tempfile
@@ -41,7 +42,7 @@ class Source:
       max_value: the uint8 value of a fully lit pixel; images / max_value lie in [0, 1].
       sizes: number of train, valid and test images.
       classes: the name of each label.
-      sha256: of the prepared arrays; it is the data's part of a run id.
+      sha256: of the prepared arrays.
       prepare: manual_dir or None -> images, labels and, where they are known, factors, in the order
         of the splits.
       factors: the names of what an image is made from, where that is known.
@@ -54,6 +55,13 @@ class Source:
     sha256: str
     prepare: Callable[[pathlib.Path | None], tuple[np.ndarray, ...]]
     factors: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of all that decides what a model sees: arrays, shape, largest value, splits."""
+        known = {"sha256": self.sha256, "image_shape": self.image_shape}
+        known |= {"max_value": self.max_value, "sizes": self.sizes}
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)

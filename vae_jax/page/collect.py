@@ -12,10 +12,9 @@ import numpy as np
 from vae_jax import results
 from vae_jax.config import differing, flatten
 from vae_jax.errors import UsageError
-from vae_jax.evaluate import METRICS
 from vae_jax.figures.style import CLASS_COLORS, run_ids
 from vae_jax.page.explorer import explorer
-from vae_jax.results import COSTS, Row
+from vae_jax.results import Row
 from vae_jax.runs import Run
 from vae_jax.statistics import Estimate
 
@@ -82,13 +81,11 @@ def _table(rows: Sequence[Row]) -> dict[str, Any]:
     ordered = dict.fromkeys([*(n for n in LEADING if n in names), *names])
     varying = results.together(rows, list(ordered))
     numbers = {name for row in rows for name in row.numbers}
-    labels = {name: label for name, label in (METRICS | COSTS).items() if name in numbers}
     samples = "/".join(sorted({str(row.iwae_samples) for row in rows if row.iwae_samples}))
     return {
         "fields": {**varying, "seed": []},
         "same": {n: plain(v) for n, v in configs[0].items() if n not in names and n != "seed"},
-        "metrics": {name: label.format(k=samples) for name, label in labels.items()}
-        | {name: name for name in sorted(numbers - set(labels))},
+        "metrics": results.labels(numbers, samples),
         "rows": [_row(row, [*names, "seed"]) for row in rows],
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from vae_jax.errors import UsageError
+from vae_jax.identity import imports
 from vae_jax.launch import Outcome
 from vae_jax.pool import Show
 from vae_jax.runs import Run
@@ -113,7 +114,7 @@ class Flight:
         self._told, self._read = told / f"{uuid.uuid4().hex}.jsonl", 0
         manual = str(place.manual_dir.absolute()) if place.manual_dir else ""
         path = population.write(place.workdir).absolute()
-        self.job: Job = start(Order(str(path), str(self._told), manual))
+        self.job: Job = start(Order(str(path), str(self._told), manual, imports(population.configs)))
 
     def look(self, show: Show) -> Iterator[Outcome]:
         """Yields the outcomes since the last look, and shows the epochs."""

@@ -12,6 +12,7 @@ from vae_jax.budgets import budget
 from vae_jax.config import flatten
 from vae_jax.cost import Cost, cost
 from vae_jax.errors import DamagedError, UsageError
+from vae_jax.identity import run_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ def plan(configs: Sequence[ConfigDict], workdir: pathlib.Path) -> list[Planned]:
 def _planned(config: ConfigDict, workdir: pathlib.Path) -> Planned:
     task = build.task(config)
     source = data.source(config.dataset)
-    run = runs.find(workdir, config, source.sha256)
+    run = run_of(config, workdir)
     price = cost(task, source.image_shape)
     steps = source.sizes[0] // config.batch_size * budget(config)
     flops = steps * config.batch_size * price.flops_per_image

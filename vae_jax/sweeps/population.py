@@ -17,10 +17,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from vae_jax import build, data
-from vae_jax.attempt import Attempt, run_of
-from vae_jax.config import canonical, hash_text, override, read_fields, read_json, resolved_json, run_id
+from vae_jax import build
+from vae_jax.attempt import Attempt
+from vae_jax.config import canonical, hash_text, override, read_fields, read_json
 from vae_jax.errors import UsageError
+from vae_jax.identity import resolved_json
 from vae_jax.launch import Outcome, launch_together, quiet
 from vae_jax.paths import locked, make_dir, write_whole
 from vae_jax.pool import Show
@@ -38,16 +39,21 @@ class Population:
       configs: of its runs, in the order in which they train.
       sizes: the largest `latent_size` and `bottleneck_width`, to which all are filled up.
       width: how many train at once.
+      written: the content of its file, where it was read from one: its runs may be of data or parts
+        that are not here.
     """
 
     configs: tuple[ConfigDict, ...]
     sizes: tuple[int, int]
     width: int
+    written: str = dataclasses.field(default="", compare=False)
 
     @functools.cached_property
     def text(self) -> str:
         """The content of population.json."""
-        texts = [resolved_json(config, data.source(config.dataset).sha256) for config in self.configs]
+        if self.written:
+            return self.written
+        texts = map(resolved_json, self.configs)
         content = {"configs": [json.loads(text) for text in texts], "sizes": self.sizes, "width": self.width}
         return json.dumps(content, sort_keys=True) + "\n"
 
@@ -61,12 +67,11 @@ class Population:
         return build.task(at_sizes(self.configs[0], self.sizes))
 
     def run_ids(self) -> set[str]:
-        return {run_id(config, data.source(config.dataset).sha256) for config in self.configs}
+        return {hash_text(canonical(content))[:12] for content in json.loads(self.text)["configs"]}
 
     def runs(self, workdir: pathlib.Path) -> dict[str, Run]:
         """Returns its runs under `workdir` by their ids, whether or not they exist."""
-        runs = [run_of(config, workdir) for config in self.configs]
-        return {run.id: run for run in runs}
+        return {run_id: Run(workdir / run_id) for run_id in self.run_ids()}
 
     def folder(self, workdir: pathlib.Path) -> pathlib.Path:
         return workdir / FOLDER / self.id
@@ -120,7 +125,7 @@ def read(path: pathlib.Path) -> Population:
         raise UsageError(f"'{path}' is damaged: delete it and run again")
     content = json.loads(text)
     configs = [read_json(json.dumps(fields))[0] for fields in content["configs"]]
-    return Population(tuple(configs), tuple(content["sizes"]), content["width"])
+    return Population(tuple(configs), tuple(content["sizes"]), content["width"], text)
 
 
 def planned(workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
@@ -160,9 +165,16 @@ def launch(
         population.write(workdir)
         with locked(population.lock(workdir)):
             attempts = [Attempt(config, workdir) for config in population.configs]
+            _check_same(population, attempts)
             folder, task = population.folder(workdir) / "checkpoints", population.task
             for outcome in launch_together(attempts, task, population.width, folder, manual_dir, show):
                 left.pop(outcome.run.id, None)
                 yield outcome
     except Exception as error:
         yield from (Outcome(run, "failed", {}, error) for run in left.values())
+
+
+def _check_same(population: Population, attempts: Sequence[Attempt]) -> None:
+    """Raises UsageError where this process has other parts or data than the one that made the population."""
+    if {attempt.run.id for attempt in attempts} != population.run_ids():
+        raise UsageError("parts or data of its runs have changed since it was launched: launch it again")

@@ -12,9 +12,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from vae_jax import own
 from vae_jax.compilation import set_up
+from vae_jax.errors import UsageError
 from vae_jax.launch import Outcome
 from vae_jax.sweeps.cores import from_text, pin
 from vae_jax.sweeps.population import launch, read
@@ -29,20 +32,31 @@ class Order(NamedTuple):
       population: its file, in the work directory's folder of populations.
       told: the file for its outcomes.
       manual_dir: see `data.load`; empty for none.
+      imports: the user's own files, which register data and parts.
     """
 
     population: str
     told: str
     manual_dir: str
+    imports: Sequence[str]
 
 
-def work(population: str, told: str, manual_dir: str) -> None:
+def work(population: str, told: str, manual_dir: str, imports: Sequence[str] = ()) -> None:
     """Trains a population; the arguments are an Order's."""
     set_up()
-    workdir = pathlib.Path(population).parent.parent
-    manual = pathlib.Path(manual_dir) if manual_dir else None
-    for outcome in launch(read(pathlib.Path(population)), workdir, manual):
+    for outcome in _outcomes(pathlib.Path(population), manual_dir, imports):
         _tell(pathlib.Path(told), outcome)
+
+
+def _outcomes(path: pathlib.Path, manual_dir: str, imports: Sequence[str]) -> Iterator[Outcome]:
+    population, workdir = read(path), path.parent.parent
+    try:
+        for name in imports:
+            own.load(pathlib.Path(name))
+    except UsageError as error:  # not there on this machine, say
+        yield from (Outcome(run, "failed", {}, error) for run in population.runs(workdir).values())
+        return
+    yield from launch(population, workdir, pathlib.Path(manual_dir) if manual_dir else None)
 
 
 def _tell(path: pathlib.Path, outcome: Outcome) -> None:

@@ -1,0 +1,116 @@
+"""The user's own files: imported by path, remembered, and found again for the runs made with them.
+
+A config file registers data sets, nets or metrics of the user's own when it is imported. A run
+made with them holds the digests of their code (`identity`), never the code. Which file has it is
+remembered in the user's own cache folder, and there alone: a work directory from somebody else can
+name no file to be imported.
+
+<cache>/own/<digest>.json    {"name": what has the digest, "files": {path: sha256 when it was imported}}
+"""
+
+import hashlib
+import importlib.util
+import json
+import pathlib
+import sys
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import NamedTuple
+
+from vae_jax.errors import UsageError
+from vae_jax.paths import cache_dir, make_dir, write_whole
+
+
+class Loaded(NamedTuple):
+    """A file as it was imported."""
+
+    module: ModuleType
+    sha256: str
+
+
+LOADED: dict[pathlib.Path, Loaded] = {}
+
+
+def load(path: pathlib.Path) -> ModuleType:
+    """Imports a Python file, once while it stays the same; files in its folder can be imported by name.
+
+    Raises:
+      UsageError: no such file, no Python file, or whatever goes wrong in it, in one line.
+    """
+    path = path.absolute()
+    if not path.is_file():
+        raise UsageError(f"no such file: '{path}'")
+    sha256 = _sha256(path)
+    if path not in LOADED or LOADED[path].sha256 != sha256:
+        LOADED[path] = Loaded(_imported(path), sha256)
+    return LOADED[path].module
+
+
+def _imported(path: pathlib.Path) -> ModuleType:
+    name = f"{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None:
+        raise UsageError(f"config file '{path}' is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.parent)
+    sys.modules[name] = module  # dataclasses look their module up there
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"config file '{path}': {said(error)}") from None
+    finally:
+        sys.path.remove(folder)
+        sys.path.append(folder)  # for imports inside functions; installed packages come first
+    return module
+
+
+def said(error: BaseException) -> str:
+    """Returns what went wrong in the user's own code; `sys.exit` there must not end a command."""
+    called_exit = " (it called sys.exit)" if isinstance(error, SystemExit) else ""
+    return f"{type(error).__name__}: {error}{called_exit}"
+
+
+def remember(names: Mapping[str, str]) -> None:
+    """Notes in the user's cache which files were imported when things with these digests were there.
+
+    Args:
+      names: what has a digest, by digest.
+    """
+    files = {str(path): loaded.sha256 for path, loaded in LOADED.items()}
+    for digest, name in names.items() if files else ():
+        path = make_dir(cache_dir() / "own") / f"{digest}.json"
+        text = json.dumps({"name": name, "files": files}, sort_keys=True)
+        if not path.exists() or path.read_text() != text:
+            write_whole(path, text)
+
+
+def find(digests: Iterable[str]) -> None:
+    """Imports the files that were remembered for these digests; unchanged ones only.
+
+    Raises:
+      UsageError: a file is gone, or is not as it was when it was last imported by its name.
+    """
+    for digest in digests:
+        for name, sha256 in _remembered(digest).items():
+            path = pathlib.Path(name)
+            if not path.is_file():
+                raise UsageError(f"'{path}', which the run was made with, is gone")
+            if path not in LOADED and _sha256(path) != sha256:
+                raise UsageError(f"'{path}' has changed since the run was made: give --import={path}")
+            load(path)
+
+
+def _remembered(digest: str) -> dict[str, str]:
+    path = cache_dir() / "own" / f"{digest}.json"
+    try:
+        return dict(json.loads(path.read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _sha256(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
