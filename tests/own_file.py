@@ -46,7 +46,8 @@ def spread(evaluation):
     return {"spread": float(np.abs(evaluation.codes).mean())}
 
 
-data.SOURCES["mine"] = data.Source((8, 8, 1), 16, (32, 8, 8), ("a", "b"), fingerprint(IMAGES, LABELS), prepare)
+SHA256 = fingerprint(IMAGES, LABELS)
+data.SOURCES["mine"] = data.Source((8, 8, 1), 16, (32, 8, 8), ("a", "b"), SHA256, prepare)
 nets.ENCODERS["mine"] = Mine
 evaluate.EVALUATIONS = (*evaluate.EVALUATIONS, spread)
 

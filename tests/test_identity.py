@@ -121,7 +121,7 @@ def test_work_directory_brings_no_code(tmp_path, monkeypatch):
     with own_file.nothing_registered():
         run, _ = launch.launch(config_of(path), tmp_path)
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache of another user"))
-    with own_file.nothing_registered(), pytest.raises(UsageError, match="are not here.*--import=FILE"):
+    with own_file.nothing_registered(), pytest.raises(UsageError, match=r"are not here.*--import=FILE"):
         launch.load(run)
 
 

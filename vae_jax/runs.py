@@ -127,7 +127,7 @@ class Run:
         return configs.read_json(self._config_text())
 
     def fields(self) -> dict[str, Any]:
-        """Returns the flattened config, and what else names the run: ten times as fast, for thousands of runs.
+        """Returns the flattened config, and what else names the run: ten times as fast, for many runs.
 
         Raises:
           UsageError: config.json is missing or damaged.

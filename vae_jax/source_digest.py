@@ -10,6 +10,7 @@ import functools
 import hashlib
 import inspect
 import pathlib
+import re
 import sys
 import sysconfig
 import textwrap
@@ -124,7 +125,7 @@ def _names(source: str) -> set[str]:
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a lambda: its line may begin in the middle of a statement
-        return {word for word in "".join(c if c.isidentifier() else " " for c in source).split()}
+        return set(re.findall(r"\w+", source))
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
