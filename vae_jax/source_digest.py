@@ -120,6 +120,7 @@ def _globals(value: type | FunctionType) -> dict[str, Any]:
     return value.__globals__ if isinstance(value, FunctionType) else vars(module) if module else {}
 
 
+@functools.cache
 def _names(source: str) -> set[str]:
     """Returns the names that a definition uses; all names where it is cut out of an expression."""
     try:
@@ -129,6 +130,7 @@ def _names(source: str) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
+@functools.cache
 def _source(value: type | FunctionType) -> str:
     try:
         return textwrap.dedent(inspect.getsource(value))
@@ -156,6 +158,7 @@ def _file(value: type | FunctionType) -> str | None:
     return getattr(sys.modules.get(value.__module__), "__file__", None)
 
 
+@functools.cache
 def _is_own_file(name: str | None) -> bool:
     """Whether a file is the user's: not of this package, the standard library or an installed package."""
     if name is None or name.startswith("<frozen"):
