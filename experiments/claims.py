@@ -4,13 +4,17 @@ import csv
 import io
 import math
 import pathlib
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from vae_jax.paths import write_whole
+from vae_jax.errors import DamagedError
+from vae_jax.files import read_csv
+from vae_jax.page.collect import CLAIMS
+from vae_jax.paths import move_aside, write_whole
 from vae_jax.statistics import Estimate
 
 
@@ -62,12 +66,23 @@ def print_claims(claims: Mapping[str, Sequence[Claim]]) -> None:
 def write_claims(output: pathlib.Path, claims: Mapping[str, Sequence[Claim]]) -> pathlib.Path:
     """Writes claims.csv; rows of studies that were not asked for this time stay."""
     path, text = output / "claims.csv", io.StringIO()
-    kept = list(csv.reader(path.read_text().splitlines()))[1:] if path.exists() else []
-    rows = [row for row in kept if row and row[0] not in claims]
+    rows = [list(row.values()) for row in _written(path) if row["study"] not in claims]
     for study, group in claims.items():
         rows += [[study, c.statement, c.verdict, *c.estimate, c.bound] for c in group]
     writer = csv.writer(text)
-    writer.writerow(["study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound"])
+    writer.writerow(CLAIMS)
     writer.writerows(rows)
     write_whole(path, text.getvalue())
     return path
+
+
+def _written(path: pathlib.Path) -> list[dict[str, str]]:
+    """Returns the rows that stand in a table of claims; a damaged one is set aside, which is said."""
+    try:
+        return read_csv(path, CLAIMS)
+    except FileNotFoundError:
+        return []
+    except DamagedError as error:
+        aside = move_aside(path, path.parent, f"{path.name}-damaged")
+        print(f"'{error.path}' is damaged: set aside as '{aside}'", file=sys.stderr)
+        return []

@@ -22,7 +22,7 @@ from vae_jax.config import differing
 from vae_jax.errors import UsageError, lookup
 from vae_jax.evaluate import METRICS
 from vae_jax.figures.comparison import Table
-from vae_jax.paths import make_dir, write_whole
+from vae_jax.paths import make_dir, make_inside, write_whole
 from vae_jax.results import Row
 
 LEADING = ("dataset", "posterior")  # of fields that vary together, those that say most
@@ -50,6 +50,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--output", type=pathlib.Path, help="where to write; default: DIR/comparison")
     arguments = parser.parse(argv, overridable=False)
     rows, left_out = results.read_all(arguments.dirs)
+    if left_out and not rows:
+        raise UsageError(f"nothing to compare: no completed run here; left out: {_some(left_out)}")
     rows = _where(rows, arguments.where)
     fields = _fields(rows, _split(arguments.by))
     by = list(fields)
@@ -58,6 +60,7 @@ def main(argv: Sequence[str]) -> int:
     table = {key: _estimates(members, metrics) for key, members in groups.items()}
 
     output = cli.writable(arguments.output or arguments.dirs[0] / "comparison")
+    output = make_dir(output) if arguments.output else make_inside(arguments.dirs[0], "comparison")
     written = _write(output, rows, table, by, metrics)
     _print_left_out(left_out)
     _print_differences(rows, fields)
@@ -134,8 +137,11 @@ def _estimates(rows: Sequence[Row], metrics: Mapping[str, str]) -> dict[str, res
 
 def _print_left_out(left_out: list[str]) -> None:
     if left_out:
-        more = " ..." if len(left_out) > 5 else ""
-        print(f"left out, {len(left_out)} runs: {', '.join(left_out[:5])}{more}")
+        print(f"left out, {len(left_out)} runs: {_some(left_out)}")
+
+
+def _some(left_out: list[str]) -> str:
+    return ", ".join(left_out[:5]) + (" ..." if len(left_out) > 5 else "")
 
 
 def _print_differences(rows: Sequence[Row], fields: Mapping[str, list[str]]) -> None:
@@ -192,7 +198,6 @@ def _write(
     from vae_jax import figures
     from vae_jax.figures.comparison import comparison
 
-    make_dir(output)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([*by, "metric", "mean", "ci95_half_width", "runs"])

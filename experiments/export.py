@@ -10,10 +10,11 @@ tried again since takes the place of the earlier. Look at it by `mlflow ui` of t
 """
 
 import pathlib
+import sys
 from collections.abc import Sequence
 
 from experiments import cli
-from vae_jax.errors import UsageError
+from vae_jax.errors import DamagedError, UsageError
 from vae_jax.runs import Run, all_runs
 
 
@@ -31,8 +32,16 @@ def main(argv: Sequence[str]) -> int:
     from experiments.mlflow_store import Store  # some seconds
 
     store = Store(arguments.mlflow, arguments.experiment)
-    new = sum(store.put(run, arguments.artifacts) for run in runs)
-    told = f"{new} exported" + (f", {len(runs) - new} were there already" if new < len(runs) else "")
+    new, damaged = 0, 0
+    for run in runs:
+        try:
+            new += store.put(run, arguments.artifacts)
+        except DamagedError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            damaged += 1
+    there = len(runs) - new - damaged
+    told = f"{new} exported" + (f", {there} were there already" if there else "")
+    told += f", {damaged} left out" if damaged else ""
     print(f"{len(runs)} finished runs: {told}: experiment '{arguments.experiment}' of {arguments.mlflow}")
     return 0
 

@@ -109,7 +109,7 @@ def tags(run: Run, result: dict[str, Any]) -> dict[str, str]:
 def points(run: Run, result: dict[str, Any], began: int, ended: int) -> Iterator[Point]:
     """Yields the metrics of every epoch and of the end; NaN for what a diverged run has no number of."""
     for line in run.metrics():
-        when = began + int(1000 * line["seconds"])
+        when = began + int(1000 * (line.get("seconds") or 0.0))
         for name in (name for name in line if "/" in name):
             yield name, _number(line[name]), when, line["epoch"]
     costs = {name: result[name] for name in COSTS if result.get(name) is not None}

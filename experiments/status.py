@@ -41,6 +41,7 @@ class State(NamedTuple):
       loss: the best validation loss; the last so far of a run that is not over.
       seconds: that the epochs of a run that is not over took.
       holder: the process and thread that train it, or "".
+      damage: what is damaged, and the way out; "" where nothing is.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class State(NamedTuple):
     loss: float = math.nan
     seconds: float = 0.0
     holder: str = ""
+    damage: str = ""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
 
 def read(workdir: pathlib.Path) -> list[State]:
     """Returns the state of every run that has begun, or that a launched sweep has still to begin."""
-    begun = [_state(run, row) for run, row in results.indexed(workdir, strict=False) if run.exists]
+    begun = [_state(run, row) for run, row in results.indexed(workdir) if row or run.exists]
     known = {state.run.id for state in begun}
     planned = population.planned(workdir).items()
     return begun + [
@@ -78,12 +80,14 @@ def read(workdir: pathlib.Path) -> list[State]:
 
 def _state(run: Run, row: Row | UsageError | None) -> State:
     if isinstance(row, UsageError):
-        return State(run, "damaged", {})
+        return State(run, "damaged", {}, damage=str(row))
     if row is not None:
         epochs, loss = (row.numbers.get(name, math.nan) for name in ("epochs", "valid_loss"))
         return State(run, row.status, row.fields, epochs, loss)
-    fields, holder = run.fields(), run.holder()
-    last = run.last_metrics() or {}
+    try:
+        fields, holder, last = run.fields(), run.holder(), run.newest_metrics() or {}
+    except UsageError as error:
+        return State(run, "damaged", {}, damage=str(error))
     loss = last.get("valid/loss")
     loss = math.nan if loss is None else loss
     told = last.get("epoch", 0), loss, last.get("seconds", 0.0), holder
@@ -101,7 +105,8 @@ def lines(states: Sequence[State], workdir: pathlib.Path) -> list[str]:
     shown = [f"{len(states)} runs in {workdir}" + (f": {', '.join(told)}" if told else "")]
     for name, tell in {"training": _progress, "diverged": _why, "failed": _why}.items():
         shown += _some(states, name, lambda state, tell=tell: f"{tell(state)}  {_label(state, names)}")
-    shown += _some(states, "damaged", lambda state: f"damaged: delete '{state.run.path}'")
+    shown += _some(states, "damaged", lambda state: state.damage)
+    shown += [f"  {error}" for error in population.damaged(workdir)]
     return shown + [f"best: valid {s.loss:.5g}  {s.run.id}  {_label(s, names)}" for s in best(states)]
 
 

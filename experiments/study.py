@@ -21,7 +21,7 @@ from vae_jax import sweeps
 from vae_jax.config import differing, flatten
 from vae_jax.data import SOURCES
 from vae_jax.errors import UsageError, lookup
-from vae_jax.paths import make_dir
+from vae_jax.paths import make_inside
 from vae_jax.results import Row, read, select
 from vae_jax.runs import Run
 
@@ -73,7 +73,7 @@ def main(
         return cli.fail(
             "no figures: some runs did not complete; the same command tries the failed ones again", 1
         )
-    output = make_dir(workdir / "figures" / _folder(arguments))
+    output = make_inside(workdir, "figures", _folder(arguments))
     rows = {name: _rows(needed[name] + timed[name], workdir) for name in chosen}
     claims = draw_all(chosen, arguments.dataset, rows, output)
     print_claims(claims)

@@ -20,8 +20,9 @@ from experiments import cli
 from experiments.watch import View
 from vae_jax import sweeps
 from vae_jax.config import differing
-from vae_jax.errors import UsageError, lookup
+from vae_jax.errors import DamagedError, UsageError, lookup
 from vae_jax.launch import load_dataset
+from vae_jax.paths import append
 from vae_jax.sweeps import Outcome, Planned
 
 AUTO = "auto"  # the executor that costs least on this machine
@@ -98,9 +99,8 @@ def carry_out(
     for entry in planned:
         if entry.over:
             end(_found(entry))
-        if entry.damaged and (aside := entry.run.set_aside()):
-            told = f"{names[entry.run.id]}: '{entry.damaged}' is damaged"
-            print(f"{told}: set aside as '{aside}', trained again", file=sys.stderr)
+        if entry.damaged:
+            _set_aside(entry, names[entry.run.id])
     with view.shown():
         schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
         view.tally.planned_seconds = schedule.seconds if schedule.measured else math.nan
@@ -114,6 +114,17 @@ def carry_out(
     sweeps.learn(schedule, view.outcomes)
     _compare_with_plan(schedule, time.perf_counter() - began, workdir)
     return view.outcomes
+
+
+def _set_aside(entry: Planned, name: str) -> None:
+    """Moves a damaged run out of the way and says so; one that stays fails when its turn comes."""
+    try:
+        aside = entry.run.set_aside()
+        why = f"set aside as '{aside}', trained again" if aside else ""
+    except (UsageError, OSError) as error:
+        why = f"not set aside: {error}"
+    if why:
+        print(f"{name}: '{entry.damaged}' is damaged: {why}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -151,8 +162,12 @@ def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathl
     line = {"planned_seconds": schedule.seconds, "measured": schedule.measured, "seconds": seconds}
     line |= {"slots": schedule.slots}
     line |= {"populations": [[len(p.configs), p.width, *p.sizes] for p in schedule.populations]}
-    with contextlib.suppress(OSError), open(workdir / "schedules.jsonl", "a") as file:  # a full disk
-        file.write(json.dumps(line) + "\n")
+    try:
+        append(workdir / "schedules.jsonl", json.dumps(line) + "\n")
+    except OSError:  # a full disk
+        pass
+    except DamagedError as error:
+        print(error, file=sys.stderr)
 
 
 def labels(planned: Sequence[Planned]) -> dict[str, str]:

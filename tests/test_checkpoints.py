@@ -2,6 +2,9 @@ import hashlib
 import io
 import pathlib
 import shutil
+import tracemalloc
+import uuid
+import zipfile
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 
 from vae_jax import checkpoints
-from vae_jax.errors import UsageError
+from vae_jax.errors import DamagedError, UsageError
 
 TREE = {
     "params": {"kernel": jnp.array([[1.5, -0.0], [1e-45, jnp.pi]]), "bias": jnp.array([jnp.nan, jnp.inf])},
@@ -92,7 +95,7 @@ def test_what_was_saved_is_intact(original):
 def test_damage_is_noticed_and_refused_by_name(saved, kind):
     DAMAGES[kind](saved)
     assert not checkpoints.is_intact(saved)
-    with pytest.raises(UsageError, match=f"checkpoint '{saved}' is missing or damaged"):
+    with pytest.raises(UsageError, match=f"'{saved}' is damaged.*: delete '{saved.parent.parent}'"):
         checkpoints.restore(saved, zeros_like(TREE))
 
 
@@ -104,7 +107,7 @@ def test_no_flipped_bit_goes_unnoticed(saved, place):
 
 def test_file_of_another_kind_with_a_right_digest_is_refused(saved):
     saved.write_bytes(b"text" + hashlib.sha256(b"text").digest())
-    with pytest.raises(UsageError, match=f"checkpoint '{saved}' does not fit"):
+    with pytest.raises(UsageError, match=f"'{saved}' is damaged"):
         checkpoints.restore(saved, zeros_like(TREE))
 
 
@@ -115,7 +118,7 @@ def test_nothing_is_ever_unpickled(tmp_path):
     np.savez(buffer, a=np.array([{"an": "object"}], object))
     path = tmp_path / "best.npz"
     path.write_bytes(buffer.getvalue() + hashlib.sha256(buffer.getvalue()).digest())
-    with pytest.raises(UsageError, match="does not fit"):
+    with pytest.raises(UsageError, match="is damaged"):
         checkpoints.restore(path, {"a": jnp.zeros(1)})
 
 
@@ -132,7 +135,7 @@ def test_nothing_is_saved_in_a_folder_that_does_not_exist(tmp_path):
 
 def test_checkpoint_of_another_shape_is_refused_by_name(original):
     other = zeros_like(TREE) | {"params": {"kernel": jnp.zeros((3, 3)), "bias": jnp.zeros(2)}}
-    with pytest.raises(UsageError, match=f"checkpoint '{original}' does not fit"):
+    with pytest.raises(UsageError, match=f"'{original}' is damaged .does not fit"):
         checkpoints.restore(original, other)
 
 
@@ -150,18 +153,127 @@ def test_two_epochs_are_kept_beside_the_best(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"best.npz", "000002.npz", "000003.npz"}
 
 
+def numbered(folder, count=2):
+    """A run's checkpoints of so many epochs."""
+    for epoch in range(1, count + 1):
+        checkpoints.save_numbered(folder, epoch, {"a": jnp.float32(epoch)})
+    return folder
+
+
+def newest(folder):
+    return checkpoints.restore_newest(folder, {"a": jnp.float32(0)}, folder.parent.parent / "damaged")["a"]
+
+
 def test_newest_intact_epoch_is_restored(tmp_path, capsys):
-    fresh = {"a": jnp.float32(0)}
-    assert checkpoints.restore_newest(tmp_path, fresh) is fresh
-    for epoch in (1, 2):
-        checkpoints.save_numbered(tmp_path, epoch, {"a": jnp.float32(epoch)})
-    assert checkpoints.restore_newest(tmp_path, fresh)["a"] == 2
-    flip_a_bit(tmp_path / "000002.npz")
-    assert checkpoints.restore_newest(tmp_path, fresh)["a"] == 1
-    assert f"checkpoint '{tmp_path / '000002.npz'}' is damaged" in capsys.readouterr().err
-    flip_a_bit(tmp_path / "000001.npz")
-    with pytest.raises(UsageError, match=f"no intact checkpoint in '{tmp_path}'"):
-        checkpoints.restore_newest(tmp_path, fresh)
+    folder = tmp_path / "run" / "checkpoints"
+    assert newest(folder) == 0
+    assert newest(numbered(folder)) == 2
+    flip_a_bit(folder / "000002.npz")
+    assert newest(folder) == 1
+    assert capsys.readouterr().err == (
+        f"checkpoint '{folder / '000002.npz'}' is damaged: looking for the one before\n"
+    )
+
+
+def linked(folder):
+    elsewhere = folder.parent.with_name(f"elsewhere-{uuid.uuid4().hex}")
+    folder.symlink_to(folder.rename(elsewhere))
+
+
+def directories(folder):
+    for path in checkpoints.saved(folder):
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda folder: list(map(flip_a_bit, checkpoints.saved(folder))), linked, directories]
+)
+def test_without_an_intact_one_they_are_set_aside_and_all_begins_anew(tmp_path, capsys, damage):
+    for number in (1, 2):
+        folder = numbered(tmp_path / "run" / "checkpoints")
+        damage(folder)
+        assert newest(folder) == 0
+        aside = tmp_path / "damaged" / f"run-checkpoints-{number}"
+        told = f"no intact checkpoint in '{folder}': set aside as '{aside}', begun anew\n"
+        assert capsys.readouterr().err == told
+        assert {path.name for path in aside.iterdir()} == {"000001.npz", "000002.npz"}
+        assert newest(folder) == 0
+        assert capsys.readouterr().err == ""
+        shutil.rmtree(tmp_path / "run")
+
+
+def test_only_names_of_our_own_are_deleted(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "000001.npz").write_text("somebody's")
+    folder = numbered(tmp_path / "run" / "checkpoints")
+    for name in ("notes.txt", "1.npz", ".hidden.tmp", ".notes.txt.12ab.tmp"):
+        (folder / name).write_text("the user's")
+    (folder / "000003.npz").mkdir()
+    (folder / ".best.npz.12ab.tmp").symlink_to(outside / "000001.npz")
+    checkpoints.keep(folder, 0)
+    left = {"notes.txt", "1.npz", ".hidden.tmp", ".notes.txt.12ab.tmp", "000003.npz"}
+    assert {path.name for path in folder.iterdir()} == left
+    link = tmp_path / "linked" / "checkpoints"
+    link.parent.mkdir()
+    link.symlink_to(outside)
+    for write in (lambda: checkpoints.keep(link, 0), lambda: numbered(link)):
+        with pytest.raises(DamagedError, match=f"'{link}' is damaged .a link.: delete '{link.parent}'"):
+            write()
+    assert (outside / "000001.npz").read_text() == "somebody's"
+
+
+def forged(path, content):
+    """An archive with a right digest."""
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    return path
+
+
+def archive(write, compression=zipfile.ZIP_STORED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as opened, opened.open("a.npy", "w") as member:
+        write(member)
+    return buffer.getvalue()
+
+
+def header(shape, dtype="<f4"):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+FORGED = {
+    "a bomb": archive(lambda file: file.write(header((4,)) + bytes(1 << 24)), zipfile.ZIP_DEFLATED),
+    "compressed": archive(lambda file: file.write(header((4,)) + bytes(16)), zipfile.ZIP_DEFLATED),
+    "a header that promises too much": archive(lambda file: file.write(header((10**12,)) + bytes(16))),
+    "objects": archive(lambda file: file.write(header((4,), "|O") + bytes(16))),
+    "a header that is none": archive(lambda file: file.write(b"\x93NUMPY\x01\x00\xff\x00" + b"(" * 255)),
+    "too long": archive(lambda file: file.write(header((4,)) + bytes(20))),
+    "no archive": bytes(1000),
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_forged_archives_are_refused_and_not_unpacked(tmp_path, kind):
+    path = forged(tmp_path / "best.npz", FORGED[kind])
+    assert checkpoints.is_intact(path)
+    tracemalloc.start()
+    with pytest.raises(DamagedError, match=f"'{path}' is damaged"):
+        checkpoints.restore(path, {"a": jnp.zeros(4)})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2e6
+
+
+def test_file_that_is_much_too_large_is_not_read(tmp_path):
+    path = forged(tmp_path / "best.npz", archive(lambda file: file.write(header((4,)) + bytes(16))))
+    assert checkpoints.restore(path, {"a": jnp.zeros(4)})["a"].shape == (4,)
+    with open(path, "r+b") as file:
+        file.truncate(1 << 40)  # a terabyte of nothing
+    with pytest.raises(DamagedError, match="too large"):
+        checkpoints.restore(path, {"a": jnp.zeros(4)})
+    assert not checkpoints.is_intact(path)
 
 
 def test_failed_save_lets_go_of_what_it_wrote(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -6,7 +7,6 @@ from configs import vae
 from tests.test_results import FINGERPRINT
 from vae_jax import index, results, runs
 from vae_jax.config import override, resolved_json
-from vae_jax.errors import UsageError
 
 CONFIG = override(vae.get_config(), {"encoder.hidden_sizes": (300,)})
 COUNT = 5
@@ -54,8 +54,28 @@ def test_damage_of_an_indexed_run_is_found(workdir):
     results.read_all([workdir])
     path = runs.all_runs(workdir)[0].path / "metrics.jsonl"
     path.write_bytes(b"x" + path.read_bytes()[1:])
-    with pytest.raises(UsageError, match=f"'{path}' is damaged"):
-        results.read_all([workdir])
+    rows, left_out = results.read_all([workdir])
+    assert (len(rows), left_out) == (COUNT - 1, [f"{path} (damaged)"])
+
+
+@pytest.mark.parametrize("names", [["result.json"], ["result.json", "metrics.jsonl"]])
+def test_results_that_were_swapped_are_found_whether_or_not_the_index_is_there(workdir, names):
+    for _ in ("not indexed", "indexed"):
+        one, other, *_ = runs.all_runs(workdir)
+        before = [(run.path / "result.json").read_bytes() for run in (one, other)]
+        for name in names:
+            (one.path / name).rename(workdir / "aside")
+            (other.path / name).rename(one.path / name)
+            (workdir / "aside").rename(other.path / name)
+        assert [(run.path / "result.json").read_bytes() for run in (other, one)] == before
+        rows, left_out = results.read_all([workdir])
+        assert left_out == [f"{run.path / 'result.json'} (damaged)" for run in (one, other)]
+        assert len(rows) == COUNT - 2
+        for name in names:  # as they were, and indexed
+            (one.path / name).rename(workdir / "aside")
+            (other.path / name).rename(one.path / name)
+            (workdir / "aside").rename(other.path / name)
+        assert len(results.read_all([workdir])[0]) == COUNT
 
 
 def test_run_that_is_gone_is_in_no_list(workdir):
@@ -69,6 +89,12 @@ def test_run_that_is_gone_is_in_no_list(workdir):
     assert gone.id not in index.load(workdir)
 
 
+def forged(lines):
+    """An index whose first line vouches for what it should not."""
+    body = "".join(f"{line}\n" for line in lines)
+    return f"{index._head(body)}\n{body}"
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -80,6 +106,11 @@ def test_run_that_is_gone_is_in_no_list(workdir):
         lambda text: text.replace("0.3", "0.8"),
         lambda text: text.replace('"status"', '"ststus"'),
         lambda text: text.replace('"vae_jax": "', '"vae_jax": "1'),  # of another version
+        lambda text: forged(["[1]"]),
+        lambda text: forged(["{}"]),
+        lambda text: forged(["[" * 10**5]),
+        lambda text: forged([line.replace('"status"', '"other"') for line in text.splitlines()[1:]]),
+        lambda text: forged([re.sub('"row": .*', '"row": [[1]]}', line) for line in text.splitlines()[1:]]),
     ],
 )
 def test_damaged_index_is_rebuilt(workdir, damage):

@@ -8,9 +8,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from vae_jax import budgets, build, checkpoints, identity, runs
+from vae_jax import budgets, build, checkpoints, identity
 from vae_jax.config import flatten
 from vae_jax.errors import DamagedError, UsageError
+from vae_jax.formats import checksum
 from vae_jax.identity import resolved_json, run_of
 from vae_jax.paths import make_dir
 from vae_jax.runs import Run
@@ -60,7 +61,7 @@ class Attempt:
         except DamagedError:
             return True
         there = self.run.exists and len(lines) >= epoch
-        same = there and mark in (None, _mark(lines[:epoch]))
+        same = there and mark in (None, self._mark(lines[:epoch]))
         if self.run.exists and not same:
             print(f"'{self.run.path}' is not as its checkpoint left it: to be trained again", file=sys.stderr)
         return same
@@ -103,7 +104,7 @@ class Attempt:
             self.end()
             raise
         self.begun = True
-        self.seconds, self.mark = lines[-1]["seconds"] if lines else 0.0, _mark(lines)
+        self.seconds, self.mark = lines[-1].get("seconds") or 0.0 if lines else 0.0, self._mark(lines)
 
     def record(self, epoch: int, step: int, seconds: float, metrics: dict[str, float]) -> None:
         """Writes the metrics of an epoch, which took so many seconds."""
@@ -132,16 +133,15 @@ class Attempt:
         with contextlib.suppress(OSError):  # the events' last bytes, on a full disk
             self._held.close()
 
+    def _mark(self, lines: list[dict[str, Any]]) -> int:
+        return checksum(self.run.id, lines[-1]) if lines else 0
+
 
 def _result(run: Run) -> tuple[dict[str, Any] | None, UsageError | None]:
     try:
         return run.final_result(), None
     except UsageError as error:
         return None, error
-
-
-def _mark(lines: list[dict[str, Any]]) -> int:
-    return runs.checksum(lines[-1]) if lines else 0
 
 
 def _events(run: Run, config: ConfigDict, lines: list[dict[str, Any]]) -> Any:

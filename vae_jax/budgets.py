@@ -43,7 +43,10 @@ def state(run: runs.Run, like: Callable[[], Any]) -> Any:
     """
     try:
         result = run.final_result()  # vouches for its metrics, which go with the state
-        return None if result is None else checkpoints.restore(run.checkpoints / STATE, like())
+        if result is None:
+            return None
+        run.check(result, f"checkpoints/{STATE}")
+        return checkpoints.restore(run.checkpoints / STATE, like())
     except UsageError as error:
         print(f"not gone on from: {error}", file=sys.stderr)
         return None

@@ -13,10 +13,16 @@ class UsageError(ValueError):
 
 
 class DamagedError(UsageError):
-    """A file of a run is not as it was written; `path` is the file."""
+    """A file or folder of a work directory is not as it was written.
 
-    def __init__(self, path: pathlib.Path, run: pathlib.Path):
-        super().__init__(f"'{path}' is damaged: delete '{run}' and run again")
+    Attributes:
+      path: what is damaged.
+    """
+
+    def __init__(self, path: pathlib.Path, delete: pathlib.Path | None = None, why: str = ""):
+        """Takes what is to be deleted, `path` itself unless given, and in a few words what is wrong."""
+        told = f"'{delete}'" if delete and delete != path else "it"
+        super().__init__(f"'{path}' is damaged{f' ({why})' if why else ''}: delete {told} and run again")
         self.path = path
 
 

@@ -9,11 +9,13 @@ import contextlib
 import json
 import os
 import pathlib
+import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vae_jax import __version__
+from vae_jax import __version__, files
 from vae_jax.config import hash_text
+from vae_jax.errors import DamagedError
 from vae_jax.paths import write_whole
 from vae_jax.runs import Run
 
@@ -23,17 +25,27 @@ Stamp = list[int]
 
 
 def stamp(run: Run) -> Stamp | None:
-    """Returns sizes and times of a run's files; None where one is missing."""
+    """Returns sizes and times of a run's files; None where one is missing, or is no regular file.
+
+    The time of the last change of any kind is there too: files that were moved keep the other.
+    """
+    folder, numbers = os.fspath(run.path), []
     with contextlib.suppress(OSError):
-        stats = [os.stat(f"{run.path}/{name}") for name in FILES]
-        return [number for stat in stats for number in (stat.st_size, stat.st_mtime_ns)]
+        if not stat.S_ISDIR(os.lstat(folder).st_mode):
+            return None
+        for name in FILES:
+            found = os.lstat(f"{folder}/{name}")
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            numbers += [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+        return numbers
     return None
 
 
 def load(workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Returns {run id: {"stamp": ..., "row": ...}}; nothing where the index is not as it was written."""
-    with contextlib.suppress(OSError, ValueError):
-        head, _, body = (workdir / NAME).read_text().partition("\n")
+    with contextlib.suppress(OSError, DamagedError, ValueError, KeyError, TypeError, RecursionError):
+        head, _, body = files.read_text(workdir / NAME).partition("\n")
         if head == _head(body):
             entries = [json.loads(line) for line in body.splitlines()]
             return {entry.pop("id"): entry for entry in entries}
@@ -55,4 +67,4 @@ def _head(body: str) -> str:
 def lookup(entries: Mapping[str, Mapping[str, Any]], run: Run, now: Sequence[int] | None) -> Any:
     """Returns what the index holds of a run with this stamp, or None."""
     entry = entries.get(run.id)
-    return entry["row"] if now is not None and entry and entry["stamp"] == now else None
+    return entry.get("row") if now is not None and entry and entry.get("stamp") == now else None

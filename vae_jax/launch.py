@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from ml_collections import ConfigDict
 from vae_jax import budgets, build, checkpoints, data, devices, distributed, fit, identity, pool, runs
 from vae_jax.attempt import Attempt
 from vae_jax.config import override
-from vae_jax.errors import UsageError
+from vae_jax.errors import DamagedError, UsageError
 from vae_jax.finish import Common, finish, machine, share, tidy, train_images
 from vae_jax.model import Autoencoder, variables
 from vae_jax.pool import Show
@@ -153,9 +154,13 @@ def _stored(attempt: Attempt, progress: fit.Progress) -> fit.Ending:
 
 
 def _reopened(attempt: Attempt, image_shape: tuple[int, int, int]) -> fit.Ending | UsageError | None:
-    """Returns what `_stored` wrote in an earlier process; None where the run was begun anew since."""
+    """Returns what `_stored` wrote in an earlier process; None where that is to be trained again."""
     try:
         ending = checkpoints.restore(attempt.best, _like(attempt.task, image_shape))
+    except DamagedError as error:
+        print(f"'{error.path}' is damaged: trained again", file=sys.stderr)
+        return None
+    try:
         if not attempt.reaches(int(ending.epoch)):
             return None
         attempt.begin(int(ending.epoch))
@@ -207,9 +212,11 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
       UsageError: the run is not finished, or a file of it is damaged.
     """
     config, _ = run.config()
-    if run.final_result() is None:
+    result = run.final_result()
+    if result is None:
         raise UsageError(f"run '{run.path}' is not finished")
     identity.check(run)
+    run.check(result, "checkpoints/best.npz")
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
     like = _like(task, dataset.source.image_shape)
     ending = checkpoints.restore(run.checkpoints / "best.npz", like)

@@ -17,7 +17,7 @@ import numpy as np
 from vae_jax import budgets, build, checkpoints, cost, devices, fit, padding
 from vae_jax.attempt import Attempt
 from vae_jax.errors import UsageError
-from vae_jax.runs import Run
+from vae_jax.runs import DAMAGED, Run
 from vae_jax.train import Task
 
 CHECKPOINT_SECONDS = 10.0  # at most so much training is lost by a kill,
@@ -153,7 +153,8 @@ class Pool:
         A run that ended between that checkpoint and a kill trains along, unheard, to its end: what
         else shares the program, and when, must not depend on a kill. Runs that failed come last.
         """
-        saved = checkpoints.restore_newest(folder, self._content())
+        aside = self.attempts[0].run.path.parent / DAMAGED
+        saved = checkpoints.restore_newest(folder, self._content(), aside)
         self.ticks = int(saved["ticks"])
         seated, waiting = np.asarray(saved["slots"]), np.asarray(saved["waiting"])
         gone = [index for index in self.queue if not waiting[index] and index not in seated]

@@ -54,41 +54,45 @@ def read(run: Run) -> Row | None:
 
 
 def read_all(workdirs: Iterable[pathlib.Path]) -> tuple[list[Row], list[str]]:
-    """Returns the completed runs under `workdirs`, each once, and what was left out and why."""
-    rows, left_out = {}, []
+    """Returns the completed runs under `workdirs`, each once, and what was left out and why.
+
+    What is damaged comes first of that.
+    """
+    rows, damaged, left_out = {}, [], []
     for run, row in (pair for workdir in workdirs for pair in indexed(workdir)):
-        if row is None or row.status != "completed":
+        if isinstance(row, UsageError):
+            damaged.append(f"{getattr(row, 'path', run.path)} (damaged)")
+        elif row is None or row.status != "completed":
             left_out.append(f"{run.path} ({row.status if row else 'not finished'})")
         else:
             rows[run.id] = row
-    return list(rows.values()), left_out
+    return list(rows.values()), damaged + left_out
 
 
-def indexed(workdir: pathlib.Path, strict: bool = True) -> list[tuple[Run, Row | UsageError | None]]:
+def indexed(workdir: pathlib.Path) -> list[tuple[Run, Row | UsageError | None]]:
     """Returns every run with its row, from the index where that is up to date.
 
-    In place of a row stands None where the run is not over and, unless `strict`, the UsageError
-    of one that is damaged.
+    In place of a row stands None where the run is not over, and the UsageError of one that is damaged.
     """
     entries, found, kept = index.load(workdir), [], {}
     for run in all_runs(workdir):
         stamp = index.stamp(run)
         content = index.lookup(entries, run, stamp)
-        row = _from_json(run, content) if content else _read(run, strict)
+        row = _from_json(run, content) if content else None
+        kept_row = content if row else None
+        row = row or _read(run)
         found.append((run, row))
         if isinstance(row, Row) and stamp is not None:
-            kept[run.id] = {"stamp": stamp, "row": content or _as_json(row)}
+            kept[run.id] = {"stamp": stamp, "row": kept_row or _as_json(row)}
     if kept != entries:
         index.save(workdir, kept)
     return found
 
 
-def _read(run: Run, strict: bool) -> Row | UsageError | None:
+def _read(run: Run) -> Row | UsageError | None:
     try:
         return read(run)
     except UsageError as error:
-        if strict:
-            raise
         return error
 
 
@@ -96,9 +100,13 @@ def _as_json(row: Row) -> dict[str, Any]:
     return {name: value for name, value in vars(row).items() if name != "run"}
 
 
-def _from_json(run: Run, content: dict[str, Any]) -> Row:
-    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in content["fields"].items()}
-    return Row(run, **content | {"fields": fields})
+def _from_json(run: Run, content: dict[str, Any]) -> Row | None:
+    """Returns the row that the index holds, or None where it holds something else."""
+    try:
+        fields = {n: tuple(v) if isinstance(v, list) else v for n, v in content["fields"].items()}
+        return Row(run, **content | {"fields": fields})
+    except (TypeError, KeyError, AttributeError):
+        return None
 
 
 def labels(names: Iterable[str], samples: str) -> dict[str, str]:

@@ -20,18 +20,21 @@ import re
 import socket
 import threading
 import time
-import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from ml_collections import ConfigDict
 
 from vae_jax import config as configs
+from vae_jax import files, formats
 from vae_jax.errors import DamagedError, UsageError
-from vae_jax.paths import locked, make_dir, write_whole
+from vae_jax.paths import append, becomes, locked, make_dir, make_inside, move_aside, write_whole
 
-TAIL_BYTES = 4096  # more than a line of metrics.jsonl has
+TAIL_BYTES = 1 << 16  # more than a line of metrics.jsonl has
 RUN_ID = re.compile(r"[0-9a-f]{12}")
+DAMAGED = "damaged"  # the folder of what was set aside
+WRITTEN = ("config.json", "metrics.jsonl", "result.json")
+NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +57,16 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        """Whether its first file is in place: a kill can leave a directory without it."""
-        return (self.path / "config.json").exists()
+        """Whether its first file is in place: a kill can leave a directory without it.
+
+        So it is where something other than a directory is in the run's place, which no reader takes.
+        """
+        return files.is_there(f"{self.path}/config.json") or not self._is_folder()
 
     @property
     def ended(self) -> bool:
         """Whether it has a result, be it that it failed."""
-        return self.exists and (self.path / "result.json").exists()
+        return self.exists and files.is_there(f"{self.path}/result.json")
 
     def times(self) -> tuple[float, float]:
         """Returns when a run that has ended began and ended, in seconds since 1970, as its files tell."""
@@ -85,17 +91,20 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the run for this process; UsageError where another one has it."""
+        """Holds the run for this process; UsageError where another one has it.
+
+        Nothing in it is a link that would be written or deleted through: DamagedError says so.
+        """
+        self._check_place()
         with contextlib.ExitStack() as stack:
             try:
-                file = stack.enter_context(locked(self.path / ".lock", wait=False))
+                file = stack.enter_context(locked(self.path / ".lock", wait=False, delete=self.path))
             except BlockingIOError:
                 raise UsageError(f"run '{self.path}' is being trained by another process") from None
             file.truncate(0)
             file.write(f"{socket.gethostname()} {os.getpid()} {threading.get_ident()}")
             file.flush()
-            for left_by_a_kill in self.path.glob(".*.tmp"):
-                left_by_a_kill.unlink()
+            self._sweep_up()
             try:
                 yield
             finally:
@@ -107,7 +116,7 @@ class Run:
         As far as can be told from here: of a process on another machine, by its traces.
         """
         try:
-            holder = (self.path / ".lock").read_text()
+            holder = self._read(".lock")
             host, pid, *_ = holder.split()
             if host == socket.gethostname():
                 os.kill(int(pid), 0)
@@ -115,7 +124,7 @@ class Run:
             return holder if time.time() - (self.path / "metrics.jsonl").stat().st_mtime < 60 else ""
         except PermissionError:  # another user's process: it is there
             return holder
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError):
             return ""
 
     def config(self) -> tuple[ConfigDict, dict[str, Any]]:
@@ -138,14 +147,17 @@ class Run:
         """Returns the content of result.json, or None for an unfinished run.
 
         Raises:
-          UsageError: result.json, or the metrics.jsonl it vouches for, is damaged.
+          UsageError: result.json, or the metrics.jsonl it vouches for, is damaged or is another run's.
         """
-        if not (self.path / "result.json").exists():
+        try:
+            content = self._read_json("result.json")
+        except FileNotFoundError:
             return None
-        content = self._read_json("result.json")
-        if content.pop("digest", None) != _digest(content):
+        if content.pop("digest", None) != formats.digest(content) or not formats.is_sound(content):
             raise self._damaged("result.json")
-        self._check_digest("metrics.jsonl", content["files"])
+        if content.get("run") != self.id:
+            raise self._damaged("result.json", "of another run, or of an earlier version")
+        self.check(content, "metrics.jsonl")
         return content
 
     def final_result(self) -> dict[str, Any] | None:
@@ -165,13 +177,14 @@ class Run:
 
         TensorBoard's may be deleted, which saves space.
         """
+        self._check_place()
         result = self.final_result()
         if result is None:
             self.metrics()
             return
         for name in result["files"]:
-            if (self.path / name).exists() or not name.startswith("events."):
-                self._check_digest(name, result["files"])
+            if files.is_there(self.path / name) or not name.startswith("events."):
+                self.check(result, name)
 
     def set_aside(self) -> pathlib.Path | None:
         """Moves a damaged run out of the way; returns where to, or None where another process did.
@@ -179,54 +192,64 @@ class Run:
         Raises:
           UsageError: a process trains it.
         """
-        with contextlib.suppress(FileNotFoundError), self.lock():
+        with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as held:
             try:
+                held.enter_context(self.lock())
                 self.verify()
-            except UsageError:
-                folder = make_dir(self.path.parent / "damaged")
-                names = [path.name.rpartition("-")[2] for path in folder.glob(f"{self.id}-*")]
-                number = 1 + max((int(name) for name in names if name.isdigit()), default=0)
-                return self.path.rename(folder / f"{self.id}-{number}")
+            except DamagedError:
+                return move_aside(self.path, make_inside(self.path.parent, DAMAGED), self.id)
         return None
 
     def finish(self, content: dict[str, Any]) -> None:
         """Writes result.json; from then on the run counts as done, and all its files as written."""
-        content = content | {"files": {name: self._digest(name) for name in self._written()}}
-        text = json.dumps(content | {"digest": _digest(content)}, indent=1, sort_keys=True)
+        written = {name: self._digest(name) for name in self._written()}
+        content = content | {"run": self.id, "files": written}
+        text = json.dumps(content | {"digest": formats.digest(content)}, indent=1, sort_keys=True)
         write_whole(self.path / "result.json", text + "\n")
 
     def metrics(self) -> list[dict[str, float | None]]:
         """Returns the lines of metrics.jsonl; a last line cut short by a kill is left out."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         try:
-            parsed = [_parsed(line) for line in lines if line.endswith(b"\n")]
+            lines = self._read_bytes("metrics.jsonl").splitlines(keepends=True)
+            parsed = [formats.parsed(self.id, line) for line in lines if line.endswith(b"\n")]
             if [line["epoch"] for line in parsed] != list(range(1, len(parsed) + 1)):
                 raise ValueError("an epoch is missing")
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise self._damaged("metrics.jsonl") from None
+        except FileNotFoundError:
+            return []
+        except (ValueError, KeyError) as error:
+            raise error if isinstance(error, DamagedError) else self._damaged("metrics.jsonl") from None
         return parsed
 
+    def newest_metrics(self) -> dict[str, float | None] | None:
+        """Returns the last whole line of metrics.jsonl, reading no more than that; None if there is none.
+
+        Raises:
+          DamagedError: what is read is not as it was written.
+        """
+        with contextlib.suppress(FileNotFoundError), self._opened("metrics.jsonl") as (file, size):
+            file.seek(max(0, size - TAIL_BYTES))
+            *lines, _ = file.read(TAIL_BYTES).split(b"\n")
+            try:
+                return formats.parsed(self.id, lines[-1]) if lines else None
+            except (ValueError, KeyError):
+                raise self._damaged("metrics.jsonl") from None
+        return None
+
     def last_metrics(self) -> dict[str, float | None] | None:
-        """Returns the last whole line of metrics.jsonl, reading no more than that; None if there is none."""
-        with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, IndexError):
-            with open(self.path / "metrics.jsonl", "rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - TAIL_BYTES))
-                *lines, _ = file.read().split(b"\n")
-            return _parsed(lines[-1])
+        """Returns the same, and None where it cannot be read: a look at a run in training must not fail."""
+        with contextlib.suppress(UsageError, OSError):
+            return self.newest_metrics()
         return None
 
     def append_metrics(self, line: dict[str, float]) -> int:
         """Adds a line and returns its checksum; NaN and infinity, which JSON does not have, become null."""
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
-        with open(self.path / "metrics.jsonl", "a") as file:
-            file.write(_line(line))
-        return checksum(line)
+        append(self.path / "metrics.jsonl", formats.line(self.id, line), self.path)
+        return formats.checksum(self.id, line)
 
     def copy_metrics(self, other: "Run") -> None:
         """Takes over the lines of another run, whose training this one goes on with."""
-        write_whole(self.path / "metrics.jsonl", (other.path / "metrics.jsonl").read_bytes())
+        write_whole(self.path / "metrics.jsonl", self._lines(other.metrics()))
 
     def rewind_metrics(self, epoch: int) -> list[dict[str, float | None]]:
         """Forgets the lines after `epoch`, whose work is done again; returns the others.
@@ -237,52 +260,80 @@ class Run:
         kept = self.metrics()[:epoch]
         if len(kept) < epoch:
             raise self._damaged("metrics.jsonl")
-        write_whole(self.path / "metrics.jsonl", "".join(map(_line, kept)))
+        write_whole(self.path / "metrics.jsonl", self._lines(kept))
         return kept
 
     def sync_metrics(self) -> None:
         """Brings the lines written so far to the disk, before a checkpoint relies on them."""
-        with open(self.path / "metrics.jsonl", "rb+") as file:
+        with self._opened("metrics.jsonl") as (file, _):
             os.fsync(file.fileno())
+
+    def check(self, result: dict[str, Any], name: str) -> None:
+        """Raises DamagedError where a file is not the one that the run's result vouches for."""
+        if self._digest(name) != result["files"].get(name):
+            raise self._damaged(name)
+
+    def _is_folder(self) -> bool:
+        """Whether its directory is one, or is not there yet."""
+        try:
+            files.check_folder(self.path)
+        except DamagedError:
+            return False
+        return True
+
+    def _check_place(self) -> None:
+        """Raises DamagedError where something else stands in the place of a folder, or of the lock."""
+        files.check_folder(self.path)
+        files.check_folder(self.checkpoints, self.path)
+        files.check_file(self.path / ".lock", self.path)
+
+    def _sweep_up(self) -> None:
+        """Deletes what a kill left of files that were being written."""
+        for path in self.path.iterdir():
+            if becomes(path.name) in WRITTEN:
+                with contextlib.suppress(OSError):  # a folder of that name
+                    path.unlink()
 
     def _written(self) -> list[str]:
         """Returns the files that a result vouches for; numbered checkpoints go when a run is finished."""
-        kept = [*self.path.glob("events.*"), *self.checkpoints.glob("[!0-9.]*")]
-        return ["metrics.jsonl", *sorted(str(path.relative_to(self.path)) for path in kept)]
+        names = [path.name for path in self.path.iterdir()]
+        if self.checkpoints.is_dir():
+            names += [f"checkpoints/{path.name}" for path in self.checkpoints.iterdir()]
+        return sorted({"metrics.jsonl", *filter(formats.VOUCHED.fullmatch, names)})
 
     def _digest(self, name: str) -> str:
-        path = self.path / name
-        return hashlib.sha256(path.read_bytes() if path.exists() else b"").hexdigest()
+        """Returns the digest of a file's content; a missing one has that of no content."""
+        try:
+            return files.sha256(self.path / name, self.path.parent, self.path)
+        except FileNotFoundError:
+            return NOTHING
 
-    def _check_digest(self, name: str, digests: dict[str, str]) -> None:
-        if self._digest(name) != digests[name]:
-            raise self._damaged(name)
+    def _lines(self, metrics: list[dict[str, float | None]]) -> str:
+        return "".join(formats.line(self.id, line) for line in metrics)
 
     def _config_text(self) -> str:
-        text = self._read("config.json")
-        if configs.hash_text(text)[:12] != self.id:
+        try:
+            text = self._read("config.json")
+        except FileNotFoundError as error:
+            raise UsageError(f"cannot read '{error.filename}': {error.strerror}") from None
+        if configs.hash_text(text)[:12] != self.id or not formats.is_config(text):
             raise self._damaged("config.json")
         return text
 
+    def _opened(self, name: str) -> contextlib.AbstractContextManager[tuple[BinaryIO, int]]:
+        return files.opened(self.path / name, self.path.parent, self.path)
+
+    def _read_bytes(self, name: str) -> bytes:
+        return files.read(self.path / name, self.path.parent, self.path)
+
     def _read(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text()
-        except OSError as error:
-            raise UsageError(f"cannot read '{self.path / name}': {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise self._damaged(name) from None
+        return files.read_text(self.path / name, self.path.parent, self.path)
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        try:
-            content = json.loads(self._read(name))
-        except ValueError:
-            raise self._damaged(name) from None
-        if not isinstance(content, dict):
-            raise self._damaged(name)
-        return content
+        return files.read_json(self.path / name, self.path.parent, self.path)
 
-    def _damaged(self, name: str) -> DamagedError:
-        return DamagedError(self.path / name, self.path)
+    def _damaged(self, name: str, why: str = "") -> DamagedError:
+        return DamagedError(self.path / name, self.path, why)
 
 
 def find(workdir: pathlib.Path, config: ConfigDict, data_fingerprint: str, **beside: Any) -> Run:
@@ -298,25 +349,4 @@ def all_runs(workdir: pathlib.Path) -> list[Run]:
     """
     if not workdir.is_dir():
         raise UsageError(f"no such directory: '{workdir}'")
-    return [Run(path) for path in sorted(workdir.iterdir()) if RUN_ID.fullmatch(path.name)]
-
-
-def _line(content: dict[str, float | None]) -> str:
-    """Returns a line of metrics.jsonl, which vouches for itself."""
-    return json.dumps(content | {"crc32": checksum(content)}) + "\n"
-
-
-def _parsed(line: bytes) -> dict[str, float | None]:
-    """Returns the content of such a line; ValueError or KeyError where it is not as it was written."""
-    content = json.loads(line)
-    if content.pop("crc32") != checksum(content):
-        raise ValueError("damaged")
-    return content
-
-
-def checksum(content: dict[str, float | None]) -> int:
-    return zlib.crc32(json.dumps(content).encode())
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return configs.hash_text(json.dumps(content, sort_keys=True))
+    return [Run(workdir / name) for name in sorted(os.listdir(workdir)) if RUN_ID.fullmatch(name)]

@@ -5,6 +5,7 @@ run begins, one of the status when it ends. Which fields differ, and which metri
 page finds out by itself from all runs under its --logdir.
 """
 
+import contextlib
 import math
 import pathlib
 import time
@@ -32,8 +33,9 @@ class EventWriter:
     """
 
     def __init__(self, path: pathlib.Path):
-        for earlier in path.glob("events.*"):
-            earlier.unlink()
+        for earlier in path.glob("events.out*"):
+            with contextlib.suppress(IsADirectoryError, PermissionError):  # none of ours
+                earlier.unlink()
         self._writer = EventsWriter(str(path / "events"))
 
     def write(self, epoch: int, metrics: dict[str, float | None]) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import pathlib
+import warnings
 from collections.abc import Iterator, Sequence
 
 import matplotlib
@@ -13,6 +14,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from vae_jax import files
+from vae_jax.errors import DamagedError
 from vae_jax.paths import make_dir, write_whole
 from vae_jax.statistics import Estimate
 
@@ -133,12 +136,26 @@ def save(figure: Figure, stem: pathlib.Path, run_ids: Sequence[str]) -> list[pat
 
 
 def run_ids(png: pathlib.Path) -> list[str]:
-    """Returns the ids that `save` wrote into a PNG, or none where it was drawn by something else."""
+    """Returns the ids that `save` wrote into a PNG, or none where it was drawn by something else.
+
+    Raises:
+      DamagedError: the file is no PNG, or not whole.
+    """
     from PIL import Image
 
-    with Image.open(png) as image:
-        told = getattr(image, "text", {}).get("Description", "")
+    content = files.read(png)
     try:
-        return json.loads(told.removeprefix("runs ")) if told.startswith("runs ") else []
-    except ValueError:
-        return []
+        opened = Image.open(io.BytesIO(content), formats=["PNG"])
+        with warnings.catch_warnings(action="error"), opened as image:
+            told = str(getattr(image, "text", {}).get("Description", ""))
+            image.verify()
+    except Exception:  # Pillow has many
+        raise DamagedError(png) from None
+    return _ids(told)
+
+
+def _ids(told: str) -> list[str]:
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(told.removeprefix("runs ")) if told.startswith("runs ") else []
+        return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else []
+    return []

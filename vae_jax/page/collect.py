@@ -1,27 +1,27 @@
 """What the page shows of a work directory, as one JSON-able value."""
 
 import base64
-import csv
 import math
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from vae_jax import results
+from vae_jax import files, results
 from vae_jax.config import differing, flatten
-from vae_jax.errors import UsageError
+from vae_jax.errors import DamagedError, UsageError
 from vae_jax.figures.style import CLASS_COLORS, run_ids
 from vae_jax.page.explorer import explorer
 from vae_jax.results import Row
-from vae_jax.runs import Run
+from vae_jax.runs import RUN_ID, Run
 from vae_jax.statistics import Estimate
 
 LEADING = ("dataset", "posterior")  # of fields that vary together, those that say most
 CURVE_POINTS = 200  # of one curve, at most
 CURVE_NUMBERS = 600_000  # of all curves together: about 4 MB
 NOT_CURVES = ("step", "epoch")
+CLAIMS = ("study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound")  # of a table of claims
 
 
 def collect(
@@ -40,16 +40,19 @@ def collect(
     Raises:
       UsageError: no directory, no run in it, an id in `explore` that is no finished run.
     """
-    rows, damaged = _rows(workdir)
+    rows, errors = _rows(workdir)
     if not rows:
-        raise UsageError(f"no run in '{workdir}'")
-    figures = [_figure(path, workdir, questions) for path in _images(workdir)]
+        more = f"; {errors[0]}" if errors else ""
+        raise UsageError(f"no run in '{workdir}'{more}")
+    figures = _sound(lambda path: _figure(path, workdir, questions), _images(workdir), errors)
+    tables = sorted(workdir.glob("figures/*/claims.csv"))
+    claims = _sound(lambda path: _claims(path, workdir), tables, errors)
     mapped = {run for figure in figures if figure["name"] == "latent_map" for run in figure["runs"]}
     return {
         "name": workdir.resolve().name,
         "colors": CLASS_COLORS,
-        "damaged": damaged,
-        "claims": [_claims(path) for path in sorted(workdir.glob("figures/*/claims.csv"))],
+        "damaged": [_name(error.path, workdir) for error in errors],
+        "claims": claims,
         "figures": figures,
         "table": _table(rows),
         "curves": _curves(rows),
@@ -57,18 +60,41 @@ def collect(
     }
 
 
-def _rows(workdir: pathlib.Path) -> tuple[list[Row], list[str]]:
-    """Returns every run that has begun, and the ids of those that are damaged."""
-    rows, damaged = [], []
-    for run, row in results.indexed(workdir, strict=False):
+def _rows(workdir: pathlib.Path) -> tuple[list[Row], list[DamagedError]]:
+    """Returns every run that has begun, and what is wrong with those that are damaged."""
+    rows, errors = [], []
+    for run, row in results.indexed(workdir):
         try:
-            if isinstance(row, UsageError):
+            if isinstance(row, DamagedError):
                 raise row
-            if run.exists:
-                rows.append(row or Row(run, flatten(run.config()[0]), "not finished", {}, 0))
-        except UsageError:
-            damaged.append(run.id)
-    return rows, damaged
+            if row is None and run.exists:
+                run.metrics()  # DamagedError, for the curves
+                row = Row(run, flatten(run.config()[0]), "not finished", {}, 0)
+            rows += [row] if row else []
+        except DamagedError as error:
+            errors.append(error)
+    return rows, errors
+
+
+def _sound(
+    read: Callable[[pathlib.Path], dict[str, Any]], paths: Iterable[pathlib.Path], errors: list[DamagedError]
+) -> list[dict[str, Any]]:
+    """Returns what is read from those files that can be; `errors` gets what is wrong with the others."""
+    found = []
+    for path in paths:
+        try:
+            found.append(read(path))
+        except DamagedError as error:
+            errors.append(error)
+        except FileNotFoundError:  # since it was listed
+            continue
+    return found
+
+
+def _name(path: pathlib.Path, workdir: pathlib.Path) -> str:
+    """Returns a path as short as the work directory allows: a run is its id."""
+    first, *others = path.relative_to(workdir).parts
+    return first if RUN_ID.fullmatch(first) else "/".join([first, *others])
 
 
 def _table(rows: Sequence[Row]) -> dict[str, Any]:
@@ -136,20 +162,20 @@ def _images(workdir: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _figure(path: pathlib.Path, workdir: pathlib.Path, questions: Mapping[str, str]) -> dict[str, Any]:
+    content = files.read(path, workdir)
     return {
         "name": path.stem,
         "folder": path.parent.name,
         "path": str(path.relative_to(workdir)),
         "question": questions.get(path.stem, ""),
         "runs": run_ids(path),
-        "png": base64.b64encode(path.read_bytes()).decode(),
+        "png": base64.b64encode(content).decode(),
     }
 
 
-def _claims(path: pathlib.Path) -> dict[str, Any]:
+def _claims(path: pathlib.Path, workdir: pathlib.Path) -> dict[str, Any]:
     """Returns a table of claims, the number of each as text with its interval."""
-    with open(path, newline="") as file:
-        table = list(csv.DictReader(file))
+    table = files.read_csv(path, CLAIMS, workdir)
     return {"folder": path.parent.name, "claims": [row | {"measured": _measured(row)} for row in table]}
 
 

@@ -1,7 +1,6 @@
 """Execute: run populations here or in other processes, one failure never stopping the others."""
 
 import collections
-import json
 import math
 import pathlib
 import sys
@@ -10,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from vae_jax import files
 from vae_jax.errors import UsageError
 from vae_jax.identity import imports
 from vae_jax.launch import Outcome
@@ -144,12 +144,14 @@ class Flight:
     def _lines(self) -> list[dict[str, Any]]:
         """Returns the whole lines that were told since the last time."""
         try:
-            text = self._told.read_bytes()[self._read :]
+            text = files.read(self._told, self._workdir.absolute())[self._read :]
+            *lines, rest = text.split(b"\n")
+            self._read += len(text) - len(rest)
+            return [files.parse_object(line, finite=False) for line in lines]
         except FileNotFoundError:
             return []
-        *lines, rest = text.split(b"\n")
-        self._read += len(text) - len(rest)
-        return [json.loads(line) for line in lines]
+        except ValueError:  # what it tells is lost, and no run: the next look at the runs finds them
+            return []
 
 
 def next_free(waiting: list[Population], workdir: pathlib.Path) -> Population:

@@ -10,25 +10,29 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
 import pathlib
-import shutil
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from vae_jax import build
+from vae_jax import build, checkpoints, files
 from vae_jax.attempt import Attempt
-from vae_jax.config import canonical, hash_text, override, read_fields, read_json
-from vae_jax.errors import UsageError
+from vae_jax.check import check_fields
+from vae_jax.config import canonical, flatten, hash_text, override, read_fields, read_json
+from vae_jax.errors import DamagedError, UsageError
 from vae_jax.identity import resolved_json
 from vae_jax.launch import Outcome, launch_together, quiet
-from vae_jax.paths import locked, make_dir, write_whole
+from vae_jax.paths import becomes, locked, make_inside, move_aside, write_whole
 from vae_jax.pool import Show
-from vae_jax.runs import Run
+from vae_jax.runs import DAMAGED, Run
 from vae_jax.train import Task
 
 FOLDER = "populations"
+TOLD = "told"
+ID = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +58,8 @@ class Population:
         if self.written:
             return self.written
         texts = map(resolved_json, self.configs)
-        content = {"configs": [json.loads(text) for text in texts], "sizes": self.sizes, "width": self.width}
-        return json.dumps(content, sort_keys=True) + "\n"
+        configs = [json.loads(text) for text in texts]
+        return _written({"configs": configs, "sizes": self.sizes, "width": self.width})
 
     @property
     def id(self) -> str:
@@ -81,7 +85,7 @@ class Population:
 
         Only then: another launch that `remove`s it just now would take what is half-written along.
         """
-        path = make_dir(workdir / FOLDER) / f"{self.id}.json"
+        path = make_inside(workdir, FOLDER) / f"{self.id}.json"
         try:
             read(path)
         except UsageError:
@@ -93,7 +97,7 @@ class Population:
 
     def is_held(self, workdir: pathlib.Path) -> bool:
         """Whether a process trains it. Writes nothing."""
-        if not self.lock(workdir).exists():
+        if not files.is_there(self.lock(workdir)):
             return False
         try:
             with locked(self.lock(workdir), wait=False):
@@ -103,12 +107,27 @@ class Population:
 
     def remove(self, workdir: pathlib.Path) -> None:
         """Deletes its files, which none of its runs needs any more, and what a kill left half-written."""
-        shutil.rmtree(self.folder(workdir), ignore_errors=True)
-        own = workdir / FOLDER / f"{self.id}.json"
-        for path in (workdir / FOLDER).glob(f"*{self.id}.*"):
-            if path != own:
-                path.unlink(missing_ok=True)
-        own.unlink(missing_ok=True)  # last: it is what tells the next launch of the others
+        folder, beside = self.folder(workdir), workdir / FOLDER
+        if not folder.is_symlink():
+            _remove(folder / "checkpoints", lambda path: checkpoints.is_ours(becomes(path.name) or path.name))
+            _remove(folder / TOLD, lambda path: path.suffix == ".jsonl")
+            _remove(folder, lambda path: False)
+        own = f"{self.id}.json"
+        for name in (name for name in os.listdir(beside) if becomes(name) == own):
+            (beside / name).unlink(missing_ok=True)
+        self.lock(workdir).unlink(missing_ok=True)
+        (beside / own).unlink(missing_ok=True)  # last: it is what tells the next launch of the others
+
+
+def _remove(folder: pathlib.Path, is_ours: Callable[[pathlib.Path], bool]) -> None:
+    """Deletes the files of our own in a folder, and the folder if that is all; never through a link."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in filter(is_ours, folder.iterdir()):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def at_sizes(config: ConfigDict, sizes: Sequence[int]) -> ConfigDict:
@@ -118,35 +137,101 @@ def at_sizes(config: ConfigDict, sizes: Sequence[int]) -> ConfigDict:
 def read(path: pathlib.Path) -> Population:
     """Returns the population whose file this is; UsageError where it is missing or damaged."""
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read '{path}'") from error
+        content = _content(path)
+    except FileNotFoundError:
+        raise UsageError(f"cannot read '{path}'") from None
+    try:
+        configs = [read_json(json.dumps(fields))[0] for fields in content["configs"]]
+        for config in configs:
+            check_fields(flatten(config))
+        latent_size, bottleneck_width = content["sizes"]
+        sizes = latent_size, bottleneck_width
+        return Population(tuple(configs), sizes, content["width"], _written(content))
+    except (ValueError, TypeError, KeyError, AttributeError):  # its hash is right, but no config is in it
+        raise DamagedError(path) from None
+
+
+def _content(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what a population's file holds; DamagedError, or FileNotFoundError where there is none."""
+    text = files.read_text(path, path.parent.parent)
     if hash_text(text)[:12] != path.stem:
-        raise UsageError(f"'{path}' is damaged: delete it and run again")
-    content = json.loads(text)
-    configs = [read_json(json.dumps(fields))[0] for fields in content["configs"]]
-    return Population(tuple(configs), tuple(content["sizes"]), content["width"], text)
+        raise DamagedError(path)
+    try:
+        return files.parse_object(text)
+    except ValueError:
+        raise DamagedError(path) from None
+
+
+def _written(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True) + "\n"
 
 
 def planned(workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Returns, by run id, the flattened config of every run of the populations that are not finished.
 
-    Quick, for thousands: no config is built or checked.
+    Quick, for thousands: no config is built or checked. Damaged ones are left out.
     """
     texts = []
-    for path in (workdir / FOLDER).glob("*.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            texts += [canonical(content) for content in json.loads(path.read_text())["configs"]]
+    for path in _paths(workdir):
+        with contextlib.suppress(FileNotFoundError, UsageError, TypeError, KeyError, AttributeError):
+            texts += [canonical(fields) for fields in _content(path)["configs"] if "seed" in fields]
     return {hash_text(text)[:12]: read_fields(text) for text in texts}
 
 
 def unfinished(workdir: pathlib.Path) -> list[Population]:
-    """Returns the populations that earlier launches left; damaged ones are no loss and are skipped."""
+    """Returns the populations that earlier launches left; see `damaged` for the others."""
     found = []
-    for path in sorted((workdir / FOLDER).glob("*.json")):
+    for path in _paths(workdir):
         with contextlib.suppress(UsageError):
             found.append(read(path))
     return found
+
+
+def damaged(workdir: pathlib.Path) -> list[DamagedError]:
+    """Returns what is wrong with the files and folders of populations."""
+    found = []
+    for check, path in _checks(workdir):
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                check(path)
+            except DamagedError as error:
+                found.append(error)
+    return found
+
+
+def set_aside(workdir: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    """Moves damaged files and folders of populations out of the way; returns from where to where."""
+    moved = []
+    for path in (error.path for error in damaged(workdir)):
+        with contextlib.suppress(FileNotFoundError):
+            moved.append((path, move_aside(path, make_inside(workdir, DAMAGED), path.name)))
+    return moved
+
+
+def _checks(workdir: pathlib.Path) -> Iterator[tuple[Callable[[pathlib.Path], Any], pathlib.Path]]:
+    """Yields what must be so for populations to be read and trained, and of which path."""
+    yield files.check_folder, workdir / FOLDER
+    for name in _names(workdir):
+        path = workdir / FOLDER / name
+        match name.partition("."):
+            case (stem, ".", "json") if ID.fullmatch(stem):
+                yield _content, path
+            case (stem, ".", "lock") if ID.fullmatch(stem):
+                yield files.check_file, path
+            case (stem, "", "") if ID.fullmatch(stem):
+                yield files.check_folder, path
+                yield files.check_folder, path / TOLD
+
+
+def _names(workdir: pathlib.Path) -> list[str]:
+    """Returns what the folder of populations holds, if it is one."""
+    folder = workdir / FOLDER
+    return sorted(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else []
+
+
+def _paths(workdir: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files of populations."""
+    return [workdir / FOLDER / name for name in _names(workdir) if name.endswith(".json")]
 
 
 def launch(

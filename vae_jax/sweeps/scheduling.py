@@ -31,7 +31,7 @@ from vae_jax.sweeps.buckets import (
 )
 from vae_jax.sweeps.cores import gpus, most, sharers, threads
 from vae_jax.sweeps.plan import Planned
-from vae_jax.sweeps.population import Population, at_sizes, unfinished
+from vae_jax.sweeps.population import Population, at_sizes, set_aside, unfinished
 from vae_jax.sweeps.speed import Speed
 
 WIDTHS = {"cpu": (1, 8, 32), "gpu": (1, 8, 32, 64)}  # of populations; at 128 an H200 is no faster
@@ -126,6 +126,8 @@ def settle(
     """
     over = {entry.run.id for entry in planned if entry.over}
     with locked(make_dir(workdir) / ".lock"):
+        for path, aside in set_aside(workdir):
+            print(f"'{path}' is damaged: set aside as '{aside}'", file=sys.stderr)
         earlier = unfinished(workdir)
         for population in earlier:
             if population.run_ids() <= over and not population.is_held(workdir):

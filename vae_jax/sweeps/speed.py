@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from vae_jax import build, cost, data, fit
+from vae_jax import build, cost, data, files, fit
 from vae_jax.config import hash_text
 from vae_jax.paths import cache_dir, write_whole
 from vae_jax.sweeps.cores import cores, most, threads
@@ -116,7 +116,7 @@ def _worth(found: Mapping[int, Speed], widths: Sequence[int]) -> list[int]:
 
 def _known(config: ConfigDict, slots: int) -> dict[int, Speed]:
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        return _from_text(_path(config, slots).read_text())
+        return _from_text(files.read_text(_path(config, slots)))
     return {}
 
 
@@ -131,7 +131,7 @@ def _as_text(found: Mapping[int, Speed]) -> str:
 
 
 def _from_text(text: str) -> dict[int, Speed]:
-    return {int(width): Speed(**fields) for width, fields in json.loads(text).items()}
+    return {int(width): Speed(**fields) for width, fields in files.parse_object(text).items()}
 
 
 def trial(config: ConfigDict, width: int, wait: Callable[[], object]) -> Speed:

@@ -18,7 +18,9 @@ from typing import NamedTuple
 from vae_jax import own
 from vae_jax.compilation import set_up
 from vae_jax.errors import UsageError
+from vae_jax.files import check_folder
 from vae_jax.launch import Outcome
+from vae_jax.paths import append
 from vae_jax.sweeps.cores import from_text, pin
 from vae_jax.sweeps.population import launch, read
 
@@ -63,9 +65,9 @@ def _tell(path: pathlib.Path, outcome: Outcome) -> None:
     """Adds a line; opened anew each time, because another launcher may have deleted the folder."""
     error = outcome.error and (type(outcome.error).__name__, str(outcome.error))
     line = {"run": outcome.run.id, "status": outcome.status, "result": outcome.result, "error": error}
+    check_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        file.write(json.dumps(line) + "\n")
+    append(path, json.dumps(line) + "\n")
 
 
 def _end_with(parent: int) -> None:
