@@ -1,11 +1,12 @@
 """What every command shares: its arguments, config overrides, exit codes, progress bars.
 
 Exit codes: 0 fine; 1 a run failed or diverged, or a claim was not reproduced; 2 bad usage or
-input (one line on stderr); 130 interrupted.
+input (one line on stderr); 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 """
 
 import argparse
 import contextlib
+import errno
 import gc
 import os
 import pathlib
@@ -17,20 +18,28 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from experiments import packages, signals
 from vae_jax import config as configs
-from vae_jax import distributed, own
+from vae_jax import distributed, own, streams
 from vae_jax.check import check_fields
-from vae_jax.compilation import set_up
-from vae_jax.errors import UsageError, lookup
+from vae_jax.compilation import check_devices, set_up
+from vae_jax.errors import UsageError, lookup, suggestion
 from vae_jax.paths import make_dir
 from vae_jax.sweeps import local
 from vae_jax.sweeps.space import KINDS, Space
 
 PREFIX = "--config."
+BELOW = f"{'n' * 60}/{'n' * 60}"  # longer than what a run's files are called below a work directory
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with errors of one line, and with --config.key=value left to `overrides`."""
+    """argparse with errors of one line, and with --config.key=value left to `overrides`.
+
+    Attributes:
+      computes: whether the command needs JAX's devices.
+    """
+
+    computes = False
 
     def error(self, message: str) -> None:
         raise UsageError(message)
@@ -41,6 +50,11 @@ class Parser(argparse.ArgumentParser):
         if rest and not overridable:
             raise UsageError(f"unknown argument '{rest[0]}'; see --help")
         arguments.overrides = dict(_overrides(rest))
+        for name, value in vars(arguments).items():
+            for path in value if isinstance(value, list) else [value]:
+                _check_path(name, path)
+        if self.computes and not joins_others(arguments):
+            check_devices()
         return arguments
 
 
@@ -76,6 +90,8 @@ def add_workdir(parser: Parser) -> None:
 
 
 def add_manual_dir(parser: Parser) -> None:
+    """For commands that load data, and therefore compute."""
+    parser.computes = True
     parser.add_argument(
         "--manual_dir",
         type=pathlib.Path,
@@ -90,25 +106,40 @@ def add_config(parser: Parser) -> None:
     parser.epilog = "Any field of the config: --config.latent_size=2 --config.encoder.net=conv"
 
 
+def joins_others(arguments: argparse.Namespace) -> bool:
+    """Whether the command is one of several processes; they join before JAX is asked for its devices."""
+    named = (getattr(arguments, name, None) for name in ("coordinator", "distributed"))
+    return any(named)
+
+
+def _check_path(name: str, path: Any) -> None:
+    """Raises UsageError for a path that cannot be, or under which the files of a run cannot be."""
+    if not isinstance(path, pathlib.Path):
+        return
+    try:
+        os.lstat(path.absolute() / BELOW)
+    except ValueError:
+        raise UsageError(f"--{name}: a path holds no null character") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError(f"--{name}: the path is too long: {_cut(str(path))}") from None
+
+
+def _cut(text: str) -> str:
+    return f"'{text}'" if len(text) <= 80 else f"'{text[:40]}...{text[-30:]}' ({len(text)} characters)"
+
+
 def run(command: Callable[[Sequence[str]], int]) -> None:
     """Calls a command with the program's arguments and exits with its code."""
-    set_up()
-    gc.freeze()  # what is imported stays: looking it through for garbage takes half a second at exit
+    signals.watch()
+    streams.set_up()
     try:
-        code = command(sys.argv[1:])
-        sys.stdout.flush()
-    except UsageError as error:
-        code = fail(str(error), 2)
+        signals.raising()
+        code = code_of(lambda: command(sys.argv[1:]))
+        signals.leave_with(code)
     except KeyboardInterrupt:
-        code = fail("interrupted; the same command goes on from here", 130)
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except OSError as error:
-        code = fail(f"{error.strerror}: '{error.filename}'" if error.filename else str(error), 1)
-    except Exception:
-        traceback.print_exc()
-        code = 1
+        code = fail(f"{signals.word()}; the same command goes on from here", signals.code())
+        signals.leave_with(code)
     gc.freeze()
     code = distributed.end(code)
     if local.is_left():
@@ -116,17 +147,57 @@ def run(command: Callable[[Sequence[str]], int]) -> None:
     sys.exit(code)
 
 
+def code_of(command: Callable[[], int]) -> int:
+    """Returns the exit code of a command; what goes wrong is told, in one line if it was foreseen."""
+    try:
+        set_up()
+        gc.freeze()  # what is imported stays: looking it through for garbage takes half a second at exit
+        code = command()
+        sys.stdout.flush()
+        return code
+    except Exception as error:
+        if signals.asked:  # it was made of the signal on the way: by a library, or a process that ended too
+            raise KeyboardInterrupt from None
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, UsageError):
+        return fail(str(error), 2)
+    if isinstance(error, OSError):
+        told = f"{error.strerror}: {_cut(str(error.filename))}" if error.filename else str(error)
+        return fail(told, 2 if error.errno == errno.ENAMETOOLONG else 1)
+    traceback.print_exception(error)
+    return 1
+
+
 def fail(message: str, code: int) -> int:
     print("error: " + " ".join(message.split()), file=sys.stderr)
     return code
 
 
+def find_config(path: str) -> pathlib.Path:
+    """Returns the config file: as named from here or, for configs/..., the one that came with the package.
+
+    Raises:
+      UsageError: there is none.
+    """
+    here = pathlib.Path(path)
+    _check_path("config", here)
+    shipped = packages.BESIDE / here
+    if not here.is_file() and here.parts[:1] == ("configs",) and shipped.is_file():
+        return shipped
+    if not here.is_file():
+        known = (packages.BESIDE / "configs").glob("*.py")
+        names = sorted(f"configs/{file.name}" for file in known if "get_config" in file.read_text())
+        raise UsageError(f"no such config file: {_cut(path)}{suggestion(path, names)}")
+    return here
+
+
 def load_config_module(spec: str) -> tuple[ModuleType, str]:
     """Returns the module of 'path/to/config.py[:argument]', and the argument."""
     path, argument = _split(spec)
-    if not pathlib.Path(path).is_file():
-        raise UsageError(f"no such config file: '{path}'")
-    module = own.load(pathlib.Path(path))
+    module = own.load(find_config(path))
     if not hasattr(module, "get_config"):
         raise UsageError(f"config file '{path}' has no function get_config")
     return module, argument
@@ -223,16 +294,15 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[..., None]]:
     if not sys.stderr.isatty():
         yield lambda *args: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[metrics]}"),
-        console=Console(stderr=True),
+        TextColumn("{task.fields[metrics]}", markup=False),
+        console=streams.console(stderr=True),
         transient=True,
     ) as progress:
         bar = progress.add_task(label, total=total, metrics="")

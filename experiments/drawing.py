@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import multiprocessing
+import os
 import pathlib
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +14,12 @@ from typing import Protocol
 from ml_collections import ConfigDict
 
 from experiments.claims import Claim, Report
-from vae_jax import figures
+from vae_jax import figures, streams
 from vae_jax.compilation import set_up
 from vae_jax.paths import write_whole
 from vae_jax.results import Row
 from vae_jax.sweeps.cores import most
+from vae_jax.sweeps.worker import end_with
 
 
 class Study(Protocol):
@@ -38,17 +40,28 @@ def draw_all(
     if processes == 1:
         return {name: _draw(study, dataset, rows[name], output) for name, study in studies.items()}
     context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
-    with ProcessPoolExecutor(processes, context, initializer=_begin) as pool:
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=[os.getpid()])
+    try:
+        # A Ctrl-C is for the process that they work for. They begin with what is blocked here.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         drawn = {
             name: pool.submit(_draw_module, study.__name__, dataset, rows[name], output)
             for name, study in studies.items()
         }
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return {name: future.result() for name, future in drawn.items()}
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
-    """In a process that draws: a Ctrl-C is for the one that it works for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _begin(parent: int) -> None:
+    """In a process that draws, for the process `parent`."""
+    end_with(parent)
+    streams.set_up()
     set_up()
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.watch import Tally, duration
+from vae_jax import streams
 
 REDRAWS = 2.0  # per second: so often however often a run makes an epoch
 SHOWN = 8  # runs in training that are listed
@@ -28,7 +29,7 @@ def drawn(tally: Tally, lock: threading.Lock, console: Console | None = None) ->
       lock: held by whoever changes the tally, and by this where it reads it.
       console: standard error, unless given.
     """
-    console = console or Console(stderr=True)
+    console = console or streams.console(stderr=True)
 
     def render() -> Group:
         with lock:

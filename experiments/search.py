@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from experiments import cli
 from experiments.sweep import add_executor, carry_out, check_executor, chosen, dry_run
-from vae_jax import build, sweeps
+from vae_jax import build, streams, sweeps
 from vae_jax.attempt import run_of
 from vae_jax.budgets import budget
 from vae_jax.config import override
@@ -165,8 +165,8 @@ def _share(epochs: int, settings: Settings) -> str:
 
 def _print_table(search: Search, outcomes: Mapping[Job, Outcome]) -> None:
     """Prints the best trials and, as it is typed, what makes the best of them."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     best = ranked(outcomes)
     if not best:
@@ -175,13 +175,13 @@ def _print_table(search: Search, outcomes: Mapping[Job, Outcome]) -> None:
     metrics = [name for name in METRICS if name in best[0][1].result["metrics"]]
     table = Table(box=None, pad_edge=False)
     for name in ("trial", *search.values(best[0][0]), "epochs", "valid loss", *metrics, "run"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(Text(name), no_wrap=True)
     for trial, outcome in best[:SHOWN]:
         result = outcome.result
         numbers = [loss(outcome), *(result["metrics"].get(name, math.nan) for name in metrics)]
         values = [trial, *search.values(trial).values(), result["epochs"], *(f"{n:.5g}" for n in numbers)]
-        table.add_row(*map(str, values), outcome.run.id)
-    Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
+        table.add_row(*(Text(str(value)) for value in values), outcome.run.id)
+    streams.console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
     flags = (shlex.quote(f"--config.{name}={value}") for name, value in search.values(best[0][0]).items())
     print(f"best: {' '.join(flags)}")
 

@@ -7,7 +7,9 @@ import re
 import warnings
 
 import jax
+from jax.extend.backend import clear_backends
 
+from vae_jax.errors import UsageError
 from vae_jax.paths import cache_dir
 
 # On an H200 an epoch of the 784-500-20-500-784 VAE compiles in 3 s instead of 17, and 8 runs together
@@ -27,6 +29,34 @@ def set_up() -> None:
     if any(map(importlib.util.find_spec, CUDA_PLUGINS)):
         os.environ["XLA_FLAGS"] = _without_triton(os.environ.get("XLA_FLAGS", ""))
     _enable_cache()
+
+
+def check_devices() -> None:
+    """Raises UsageError where JAX_PLATFORMS names a kind of device that is not here.
+
+    Looks only where it names any but the CPU, because on a GPU looking takes a second.
+    """
+    named = jax.config.jax_platforms
+    if not named or named == "cpu":
+        return
+    try:
+        jax.devices()
+    except Exception:  # of many kinds, AssertionError among them
+        there = " and ".join(_platforms())
+        raise UsageError(
+            f"JAX_PLATFORMS={named}: no such device here; there is {there}: unset it, or JAX_PLATFORMS=cpu"
+        ) from None
+
+
+def _platforms() -> list[str]:
+    """Returns the kinds of device that JAX would find by itself, the best first."""
+    named = jax.config.jax_platforms
+    jax.config.update("jax_platforms", None)
+    try:
+        clear_backends()
+        return list(dict.fromkeys([jax.devices()[0].platform, "cpu"]))
+    finally:
+        jax.config.update("jax_platforms", named)
 
 
 def _without_triton(flags: str) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vae_jax import own
+from vae_jax import own, streams
 from vae_jax.compilation import set_up
 from vae_jax.errors import UsageError
 from vae_jax.files import check_folder
@@ -70,7 +70,7 @@ def _tell(path: pathlib.Path, outcome: Outcome) -> None:
     append(path, json.dumps(line) + "\n")
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """A worker must not outlive a launcher that was killed: it would hold its runs' locks."""
     if sys.platform == "linux":  # at once; elsewhere, and if that fails, within half a second
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -88,7 +88,8 @@ def main() -> None:
 
     Reads an Order as JSON from each line of its input, and answers with a line when it is done.
     """
-    _end_with(int(sys.argv[1]))
+    streams.set_up()
+    end_with(int(sys.argv[1]))
     pin(from_text(sys.argv[2]))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed meanwhile is no answer
