@@ -1,7 +1,5 @@
 """What a study comes to: figures, tables, and claims that have a number, an interval, and a verdict."""
 
-import csv
-import io
 import math
 import pathlib
 import sys
@@ -11,6 +9,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
+from experiments.tables import csv_text
 from vae_jax.errors import DamagedError
 from vae_jax.files import read_csv
 from vae_jax.page.collect import CLAIMS
@@ -65,14 +64,11 @@ def print_claims(claims: Mapping[str, Sequence[Claim]]) -> None:
 
 def write_claims(output: pathlib.Path, claims: Mapping[str, Sequence[Claim]]) -> pathlib.Path:
     """Writes claims.csv; rows of studies that were not asked for this time stay."""
-    path, text = output / "claims.csv", io.StringIO()
+    path = output / "claims.csv"
     rows = [list(row.values()) for row in _written(path) if row["study"] not in claims]
     for study, group in claims.items():
         rows += [[study, c.statement, c.verdict, *c.estimate, c.bound] for c in group]
-    writer = csv.writer(text)
-    writer.writerow(CLAIMS)
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    write_whole(path, csv_text([CLAIMS, *rows]))
     return path
 
 

@@ -165,7 +165,8 @@ def _failed(error: Exception) -> int:
     if isinstance(error, UsageError):
         return fail(str(error), 2)
     if isinstance(error, OSError):
-        told = f"{error.strerror}: {_cut(str(error.filename))}" if error.filename else str(error)
+        told = error.strerror or str(error)
+        told += f": {_cut(str(error.filename))}" if error.filename else ""
         return fail(told, 2 if error.errno == errno.ENAMETOOLONG else 1)
     traceback.print_exception(error)
     return 1

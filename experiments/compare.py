@@ -8,8 +8,7 @@ Prints the fields in which the configs differ, then each group's metrics as mean
 confidence interval over seeds (Student's t); writes comparison.csv, .png and .pdf.
 """
 
-import csv
-import io
+import ast
 import itertools
 import math
 import pathlib
@@ -17,15 +16,18 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from experiments import cli
-from vae_jax import results
+from experiments.tables import csv_text
+from vae_jax import results, streams
 from vae_jax.config import differing
 from vae_jax.errors import UsageError, lookup
 from vae_jax.evaluate import METRICS
 from vae_jax.figures.comparison import Table
 from vae_jax.paths import make_dir, make_inside, write_whole
 from vae_jax.results import Row
+from vae_jax.streams import printable
 
 LEADING = ("dataset", "posterior")  # of fields that vary together, those that say most
+MISSING = "-"
 SHOWN = 50  # groups in a printed table
 
 
@@ -57,7 +59,10 @@ def main(argv: Sequence[str]) -> int:
     by = list(fields)
     groups = results.group(rows, by)
     metrics = _metrics(rows, _split(arguments.metric))
-    table = {key: _estimates(members, metrics) for key, members in groups.items()}
+    table = {
+        tuple(MISSING if value is None else value for value in key): _estimates(members, metrics)
+        for key, members in groups.items()
+    }
 
     output = cli.writable(arguments.output or arguments.dirs[0] / "comparison")
     output = make_dir(output) if arguments.output else make_inside(arguments.dirs[0], "comparison")
@@ -75,8 +80,9 @@ def _where(rows: Sequence[Row], conditions: Sequence[str]) -> Sequence[Row]:
         name, equals, value = condition.partition("=")
         if not equals:
             raise UsageError(f"--where takes FIELD=VALUE, not '{condition}'")
-        lookup("config key", name, rows[0].fields)
-        values = {str(row.fields.get(name)) for row in rows}
+        name, value = name.strip(), value.strip()
+        lookup("config key", name, results.all_fields(rows))
+        values = {_shown(row.fields.get(name)) for row in rows}
         rows = [row for row in rows if _same(row.fields.get(name), value)]
         if not rows:
             raise UsageError(f"--where={condition}: no run, there are {name}={', '.join(sorted(values))}")
@@ -84,13 +90,16 @@ def _where(rows: Sequence[Row], conditions: Sequence[str]) -> Sequence[Row]:
 
 
 def _same(field: object, text: str) -> bool:
-    """Whether a field's value is the one that is typed."""
-    if str(field) == text:
+    """Whether a field's value is the one that is typed, written as 8 or 8.0, as (128,64) or (128, 64)."""
+    if _shown(field) == text or str(field) == text:
         return True
     try:
-        return isinstance(field, float) and field == float(text)
-    except ValueError:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return False
+    if isinstance(field, tuple):
+        return field == (tuple(value) if isinstance(value, tuple | list) else (value,))
+    return not isinstance(field, str) and type(value) is not bool and field == value
 
 
 def _split(names: str) -> list[str]:
@@ -110,6 +119,13 @@ def _fields(rows: Sequence[Row], wanted: list[str]) -> dict[str, list[str]]:
     fields = results.together(rows, list(dict.fromkeys([*preferred, *names])))
     rest = sorted(set(fields) - set(wanted), key=lambda name: _curves(rows, fields, name))
     return {name: fields[name] for name in [*(w for w in wanted if w in fields), *rest]}
+
+
+def _shown(value: object) -> str:
+    """Returns a field's value as text of one line; "-" where another version's config lacks the field."""
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return MISSING if value is None else printable(str(value))
 
 
 def _curves(rows: Sequence[Row], fields: Mapping[str, list[str]], x: str) -> tuple[float, str]:
@@ -148,7 +164,7 @@ def _print_differences(rows: Sequence[Row], fields: Mapping[str, list[str]]) -> 
     varying = any(row.fields != rows[0].fields for row in rows)
     print(f"{len(rows)} runs; their configs differ in:" if varying else f"{len(rows)} run, one config")
     for name in [*fields, "seed"]:
-        values = sorted({row.fields[name] for row in rows}, key=lambda value: (str(type(value)), value))
+        values = sorted({row.fields.get(name) for row in rows}, key=lambda value: (str(type(value)), value))
         if len(values) > 1:
             others = f"   (and with it {', '.join(fields[name])})" if fields.get(name) else ""
             print(f"  {name:<20} {_in_short(values)}{others}")
@@ -156,7 +172,7 @@ def _print_differences(rows: Sequence[Row], fields: Mapping[str, list[str]]) -> 
 
 def _in_short(values: Sequence[object]) -> str:
     """All values, or of many the first and the last and how many they are."""
-    names = [f"{value:.12g}" if isinstance(value, float) else str(value) for value in values]
+    names = [_shown(value) for value in values]
     if len(names) <= 12:
         return ", ".join(names)
     return f"{', '.join(names[:3])}, ..., {names[-1]} ({len(names)} values)"
@@ -164,9 +180,7 @@ def _in_short(values: Sequence[object]) -> str:
 
 def _print_table(table: Table, by: list[str], metrics: Mapping[str, str]) -> None:
     """Prints one table, or one for each metric where the terminal is too narrow for that."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    console = streams.console(width=None if sys.stdout.isatty() else 240, highlight=False)
     print("\nmean ± 95% confidence interval over seeds:")
     whole = _rich_table(table, by, list(metrics))
     fits = console.measure(whole, options=console.options.update_width(10_000)).maximum <= console.width
@@ -180,14 +194,16 @@ def _print_table(table: Table, by: list[str], metrics: Mapping[str, str]) -> Non
 
 def _rich_table(table: Table, by: list[str], metrics: list[str]):
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     shown = RichTable(box=None, pad_edge=False)
     for name in [*by, "runs", *metrics]:
-        shown.add_column(name, no_wrap=True)
+        shown.add_column(Text(printable(name)), no_wrap=True)
     for key, estimates in itertools.islice(table.items(), SHOWN):
         counts = {str(estimate.count) for estimate in estimates.values()}
         numbers = [str(estimates.get(name, "")) for name in metrics]
-        shown.add_row(*map(str, key), "/".join(counts), *numbers)
+        cells = [*map(printable, map(str, key)), "/".join(counts), *numbers]
+        shown.add_row(*map(Text, cells))  # a str would be read as rich's markup
     return shown
 
 
@@ -198,16 +214,20 @@ def _write(
     from vae_jax import figures
     from vae_jax.figures.comparison import comparison
 
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([*by, "metric", "mean", "ci95_half_width", "runs"])
+    lines = [[*by, "metric", "mean", "ci95_half_width", "runs"]]
     for key, estimates in table.items():
-        writer.writerows([*key, name, *estimate] for name, estimate in estimates.items())
+        lines += [[*key, name, *estimate] for name, estimate in estimates.items()]
     path = output / "comparison.csv"
-    write_whole(path, text.getvalue())
-    figure = comparison(table, by, metrics)
+    write_whole(path, csv_text(lines))
+    drawn = {tuple(map(_drawn, key)): estimates for key, estimates in table.items()}
+    figure = comparison(drawn, by, metrics)
     paths = figures.save(figure, output / "comparison", [row.run.id for row in rows])
     return ", ".join(str(path) for path in [path, *paths])
+
+
+def _drawn(value: object) -> object:
+    """What is text in a figure must not be read as a formula."""
+    return printable(value).replace("$", r"\$") if isinstance(value, str) else value
 
 
 if __name__ == "__main__":

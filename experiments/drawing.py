@@ -1,8 +1,6 @@
 """Drawing studies from their finished runs, as many at the same time as there are cores."""
 
-import csv
 import importlib
-import io
 import multiprocessing
 import os
 import pathlib
@@ -14,6 +12,7 @@ from typing import Protocol
 from ml_collections import ConfigDict
 
 from experiments.claims import Claim, Report
+from experiments.tables import csv_text
 from vae_jax import figures, streams
 from vae_jax.compilation import set_up
 from vae_jax.paths import write_whole
@@ -76,8 +75,6 @@ def _draw(study: Study, dataset: str, rows: Sequence[Row], output: pathlib.Path)
         paths = figures.save(figure, output / stem, [row.run.id for row in rows])
         print(f"wrote {', '.join(str(path) for path in paths)}")
     for stem, table in report.tables.items():
-        text = io.StringIO()
-        csv.writer(text).writerows(table)
-        write_whole(output / f"{stem}.csv", text.getvalue())
+        write_whole(output / f"{stem}.csv", csv_text(table))
         print(f"wrote {output / stem}.csv")
     return report.claims

@@ -31,6 +31,7 @@ from vae_jax.sweeps import Executor, Job, Outcome, Place, Search, Settings
 
 SHOWN = 10  # trials
 TRIES = 2  # of a run that fails
+CHECKED = 200  # trials at the start, a second or two; the others before their batch is trained
 METRICS = ("test/nll", "test/mse")
 
 
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     settings = _settings(arguments, cli.named_search(module, arguments.search), config)
     search = sweeps.ALGORITHMS[arguments.algorithm].search(settings)
     place = Place(cli.writable(arguments.workdir), arguments.manual_dir)
-    for number in range(settings.trials):  # before any is trained, says what cannot run
+    for number in range(min(settings.trials, CHECKED)):  # before any is trained, says what cannot run
         build.task(override(config, sweeps.draw(settings.space, settings.seed, number)))
     if arguments.dry_run:
         _print_rungs(search.rungs, settings)

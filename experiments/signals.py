@@ -32,7 +32,7 @@ def watch() -> None:
         return
     _handle(_end_at_once)
     sys.unraisablehook = _unraisable
-    atexit.register(_handle, signal.SIG_IGN)  # as the last: Python's own end is short, and takes handlers away
+    atexit.register(_handle, signal.SIG_IGN)  # last: while Python ends, it takes handlers away
 
 
 def raising() -> None:

@@ -129,12 +129,23 @@ def _folder(arguments: argparse.Namespace) -> str:
 def _configs(study: Study, arguments: argparse.Namespace) -> list[ConfigDict]:
     configs = study.configs(arguments.dataset)
     every = [flatten(config) for config in configs + timed_of(study, configs)]
+    if not every:  # nothing is trained: what is misspelled is refused all the same
+        cli.apply_overrides(common.base(arguments.dataset), arguments.overrides)
+        _check_needed(arguments)
     fixed = {"dataset", "seed", "latent_size", *differing(every)}
     for name in fixed & set(arguments.overrides):
         study_name = pathlib.Path(study.__file__).stem
         raise UsageError(f"--config.{name} cannot be set here: the study '{study_name}' itself sets it")
     shrunk = [common.smoke(config) for config in configs] if arguments.smoke else configs
     return [cli.apply_overrides(config, arguments.overrides) for config in shrunk]
+
+
+def _check_needed(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for a field that is set for a study alone that trains nothing."""
+    for name in arguments.overrides if len(arguments.studies) == 1 else ():
+        raise UsageError(
+            f"--config.{name} cannot be set here: the study '{arguments.studies[0]}' trains nothing"
+        )
 
 
 def _rows(configs: Sequence[ConfigDict], workdir: pathlib.Path) -> list[Row]:

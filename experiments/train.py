@@ -25,6 +25,7 @@ from vae_jax import devices, distributed, results
 from vae_jax.attempt import run_of
 from vae_jax.budgets import budget
 from vae_jax.check import check
+from vae_jax.compilation import check_devices
 from vae_jax.errors import UsageError
 from vae_jax.finish import now
 from vae_jax.launch import follow, launch
@@ -82,12 +83,25 @@ def join(arguments: argparse.Namespace) -> int:
         return 1 if arguments.devices is None else arguments.devices
     if by_hand and (None in given or arguments.distributed):
         raise UsageError("give --coordinator, --num_processes and --process_id, or else --distributed")
-    if by_hand and not arguments.coordinator.rpartition(":")[2].isdigit():
-        raise UsageError(f"--coordinator takes HOST:PORT, not '{arguments.coordinator}'")
+    if by_hand:
+        _check_numbers(*given)
     if arguments.devices is not None:
         raise UsageError("several processes train on all their devices: leave --devices out")
     distributed.join(*given)
+    check_devices()
     return jax.device_count()
+
+
+def _check_numbers(coordinator: str, num_processes: int, process_id: int) -> None:
+    host, _, port = coordinator.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 2**16):
+        raise UsageError(f"--coordinator takes HOST:PORT, with a port from 1 to 65535, not '{coordinator}'")
+    if not 0 < num_processes < 2**16:
+        raise UsageError(f"--num_processes must be from 1 to 65535, not {num_processes}")
+    if not 0 <= process_id < num_processes:
+        raise UsageError(
+            f"--process_id must be from 0 to {num_processes - 1}, below --num_processes, not {process_id}"
+        )
 
 
 def summary(run: Run, result: dict[str, Any], found: bool = False) -> str:

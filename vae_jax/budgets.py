@@ -5,7 +5,9 @@ What a run trains up to an epoch does not depend on its budget: schedule and war
 one need not begin anew.
 """
 
+import contextlib
 import os
+import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,6 +18,7 @@ from vae_jax import checkpoints, config, runs
 from vae_jax.errors import UsageError
 
 STATE = "stopped.npz"
+MANY = 100_000  # budgets to try one by one: half a second
 
 
 def budget(fields: ConfigDict | Mapping[str, Any]) -> int:
@@ -30,9 +33,20 @@ def shorter(run: runs.Run, fields: ConfigDict, text: str) -> Iterator[runs.Run]:
       text: of the run's config.json.
     """
     budgets = range(budget(fields) - 1, 0, -1)
+    if len(budgets) > MANY:
+        budgets = [epoch for epoch in _budgets_in(run.path.parent) if epoch in budgets]
     for run_id in config.run_ids(text, "stop_epoch", budgets):
         if os.path.exists(f"{run.path.parent}/{run_id}/checkpoints/{STATE}"):  # many: no pathlib
             yield runs.Run(run.path.parent / run_id)
+
+
+def _budgets_in(workdir: pathlib.Path) -> list[int]:
+    """Returns the budgets of the runs there that kept their state, largest first."""
+    found = set()
+    for path in workdir.glob(f"*/checkpoints/{STATE}"):
+        with contextlib.suppress(UsageError):  # damaged: not gone on from
+            found.add(budget(runs.Run(path.parent.parent).fields()))
+    return sorted(found, reverse=True)
 
 
 def state(run: runs.Run, like: Callable[[], Any]) -> Any:

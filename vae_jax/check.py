@@ -55,8 +55,6 @@ def check(config: ConfigDict) -> None:
         _require(fields[name] > 0, f"{name} must be greater than 0, not {fields[name]}")
     for name in (*WHOLE, *NUMBERS):
         _require(fields[name] >= 0, f"{name} must not be negative, not {fields[name]}")
-    for name in ("seed", "evaluation.iwae_samples"):
-        _require(fields[name] < 2**31, f"{name} must be below 2**31, not {fields[name]}")
     for name in ("optimizer.b1", "optimizer.b2"):
         _require(fields[name] < 1, f"{name} must be below 1, not {fields[name]}")
     _check_sizes(config)
@@ -82,6 +80,12 @@ def check_fields(fields: Mapping[str, Any]) -> None:
     for name in SIZES:
         whole = all(type(size) is int for size in fields[name])
         _require(whole, f"config key '{name}' needs a tuple of int, not {fields[name]!r}")
+    for name in (*WHOLE, *SIZES):
+        numbers = fields[name] if name in SIZES else (fields[name],)
+        for number in numbers:  # all are counted in int32; Python itself writes no number of any length
+            bits = number.bit_length()
+            told = number if bits < 100 else f"a number of {bits} bits"
+            _require(bits < 32, f"{name} must be below 2**31, not {told}")
 
 
 def _require(holds: bool, message: str) -> None:
@@ -102,10 +106,21 @@ def _check_sizes(config: ConfigDict) -> None:
         f"batch_size must be at most {source.sizes[0]}, the training images of "
         f"{config.dataset}, not {config.batch_size}",
     )
+    _check_steps(config, source.sizes[0])
     _check_evaluation(config, source.sizes[0])
     _check_bottleneck(config)
     for side in ("encoder", "decoder"):
         _check_hidden_sizes(side, config[side], config.bottleneck_width)
+
+
+def _check_steps(config: ConfigDict, train_images: int) -> None:
+    steps = train_images // config.batch_size
+    most = (2**31 - 1) // steps
+    _require(
+        config.num_epochs <= most,
+        f"num_epochs must be at most {most} with batch_size={config.batch_size}: an epoch of "
+        f"{config.dataset} has {steps} steps, and steps are counted up to 2**31; not {config.num_epochs}",
+    )
 
 
 def _check_evaluation(config: ConfigDict, train_images: int) -> None:

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from vae_jax.errors import UsageError, suggestion
 
 BESIDE = ("data_fingerprint", "numerics", "own")  # what config.json holds that is no field of a config
+LONGEST = 1000  # characters of a value; a number of more could not even be written into a message
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -52,7 +53,7 @@ def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
 def parse(name: str, text: str, config: ConfigDict) -> Any:
     """Reads a value from the command line; text stays text where the field holds text."""
     like = flatten(config).get(name, "")
-    if isinstance(like, str):
+    if isinstance(like, str) or len(text) > LONGEST:
         return text
     try:
         return ast.literal_eval(text.capitalize() if isinstance(like, bool) else text)

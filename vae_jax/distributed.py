@@ -9,8 +9,10 @@ The same commands then go on from the last checkpoint.
 """
 
 import contextlib
+import ipaddress
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -32,18 +34,72 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
       coordinator: HOST:PORT at which process 0 listens. All None: as a cluster says that JAX knows
         (SLURM, Open MPI, Kubernetes, TPU).
 
+    Ports are opened at the coordinator's address alone, see `bind_address`. Where that is the loopback,
+    the connections by which CPUs exchange arrays are there as well.
+
     Raises:
       UsageError: no such cluster; numbers that do not fit together.
     """
     jax.config.update("jax_enable_preemption_service", False)  # it would hold SIGTERM up
     seconds = {"heartbeat_timeout_seconds": HEARTBEAT_SECONDS, "shutdown_timeout_seconds": HEARTBEAT_SECONDS}
+    bound = bind_address(coordinator) if coordinator else None
     try:
-        jax.distributed.initialize(coordinator, num_processes, process_id, **seconds)
+        jax.distributed.initialize(
+            coordinator, num_processes, process_id, coordinator_bind_address=bound, **seconds
+        )
+        if bound and is_loopback(bound):
+            _exchange_on_loopback()
     except (ValueError, RuntimeError) as error:
         where = f"at {coordinator}" if coordinator else "of a cluster that JAX knows"
         raise UsageError(f"cannot join the processes {where}: {error}") from None
     if jax.process_index() > 0:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all, and process 0 decides
+
+
+def bind_address(coordinator: str) -> str | None:
+    """Returns the address at which process 0 listens, for a coordinator at HOST:PORT.
+
+    It is that of HOST. None, which is every address of the machine, where HOST is a name that this
+    machine has given to its own loopback, so that others must know it by another address, or one that
+    is not an address of this machine, as behind a translation of addresses.
+    """
+    host, _, port = coordinator.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as free:
+            free.bind((address, 0))
+    except (OSError, UnicodeError):
+        return None
+    shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return None if is_loopback(shown) and not _says_loopback(host) else shown
+
+
+def is_loopback(address: str) -> bool:
+    """Whether 127.0.0.1:1234 or [::1]:1234 is reached from this machine alone."""
+    return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_loopback
+
+
+def _says_loopback(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def _exchange_on_loopback() -> None:
+    """Gloo would listen at the address of the machine's name. JAX has no setting for that yet."""
+    with contextlib.suppress(ImportError, AttributeError):  # a JAX that has moved these
+        from jax._src import xla_bridge
+        from jax._src.distributed import global_state
+        from jax.extend.backend import register_backend_factory
+        from jaxlib import _jax
+
+        def make() -> Any:
+            connections = _jax.make_gloo_tcp_collectives(
+                distributed_client=global_state.client, hostname="127.0.0.1"
+            )
+            return xla_bridge.make_cpu_client(connections)
+
+        register_backend_factory("cpu", make, priority=0, fail_quietly=False)
 
 
 def check_same(text: str) -> None:
@@ -94,26 +150,30 @@ def end(code: int) -> int:
 
 @contextlib.contextmanager
 def in_step() -> Iterator[None]:
-    """Around what all processes do together: Ctrl-C waits for its end, an error ends this process.
+    """Around what all processes do together: a signal waits for its end, an error ends this process.
 
     It ends at once, because Python's own way out would wait for the others, which wait for it.
     """
     if not jax.distributed.is_initialized():
         yield
         return
-    asked = []
-    handler = signal.signal(signal.SIGINT, lambda *_: asked.append(True))
+    asked: list[int] = []
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in kept.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: asked.append(number))
     try:
         yield
     except Exception as error:
         print(
             f"error: cannot go on with the other processes: {' '.join(str(error).split())}", file=sys.stderr
         )
-        leave(1)
+        leave(128 + asked[0] if asked else 1)
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
     if asked:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(asked[0])
 
 
 def _tell(code: int) -> int:

@@ -162,6 +162,11 @@ def together(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[str]]:
     return {first: others for first, *others in classes.values()}
 
 
+def all_fields(rows: Iterable[Row]) -> dict[str, None]:
+    """Returns the names of the fields that any row has: another version of this package has others."""
+    return dict.fromkeys(name for row in rows for name in row.fields)
+
+
 def group(rows: Sequence[Row], by: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
     """Returns the rows that agree in the fields `by`, under those fields' values, in order.
 
@@ -170,8 +175,9 @@ def group(rows: Sequence[Row], by: Sequence[str]) -> dict[tuple[Any, ...], list[
     """
     if not rows:
         raise UsageError("nothing to compare: no completed run here")
+    known = all_fields(rows)
     for name in by:
-        lookup("config key", name, rows[0].fields)
+        lookup("config key", name, known)
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row.fields.get(name) for name in by), []).append(row)

@@ -11,6 +11,8 @@ from vae_jax.sweeps.cores import gpus
 from vae_jax.sweeps.execute import Executor
 from vae_jax.sweeps.local import Local
 
+MOST = 10_000  # threads or processes
+
 
 def executor(spec: str, workdir: pathlib.Path) -> Executor:
     """Returns the executor that 'name' or 'name:argument' describes.
@@ -50,9 +52,11 @@ def _submitit(argument: str, workdir: pathlib.Path) -> Executor:
 
 
 def _number(name: str, argument: str) -> int | None:
-    if argument and not (argument.isdigit() and int(argument)):
-        raise UsageError(f"executor '{name}' takes a number, not '{argument}'")
-    return int(argument) if argument else None
+    if not argument:
+        return None
+    if not (argument.isascii() and argument.isdigit() and 0 < int(argument[:10]) <= MOST):
+        raise UsageError(f"executor '{name}' takes a number from 1 to {MOST:,}, not '{argument}'")
+    return int(argument)
 
 
 EXECUTORS: dict[str, Callable[[str, pathlib.Path], Executor]] = {

@@ -6,6 +6,7 @@ cluster has any, else a processor; Ray runs it again where its worker or its nod
 
 import logging
 import os
+import signal
 import socket
 import warnings
 from typing import Any
@@ -20,7 +21,7 @@ CONNECT_SECONDS = 5.0
 class Ray(Remote):
     """Args:
     address: 'auto' for the cluster that runs on this machine, HOST:PORT for another; empty to
-      start one here.
+      start one here, which listens on the loopback alone.
     """
 
     def __init__(self, address: str = ""):
@@ -59,6 +60,8 @@ class _Task:
 
 def _connect(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not address:  # Ray's word for it on macOS and Windows, where it is the default
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError:
@@ -66,6 +69,7 @@ def _connect(address: str) -> Any:
     _check_reachable(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     own_cluster = {} if address else {"include_dashboard": False}
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings(
@@ -75,6 +79,9 @@ def _connect(address: str) -> Any:
     except Exception as error:  # of many kinds, some of them with a page of text
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"no Ray cluster at '{address or 'local'}': {reason}") from None
+    finally:
+        if signal.getsignal(signal.SIGTERM) is not handler:  # Ray puts its own in this place
+            signal.signal(signal.SIGTERM, handler)
     return ray
 
 
