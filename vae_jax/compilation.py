@@ -9,8 +9,9 @@ import warnings
 import jax
 from jax.extend.backend import clear_backends
 
+from vae_jax import caching
 from vae_jax.errors import UsageError
-from vae_jax.paths import cache_dir
+from vae_jax.paths import cache_dir, make_dir
 
 # On an H200 an epoch of the 784-500-20-500-784 VAE compiles in 3 s instead of 17, and 8 runs together
 # in 4 instead of 22; both are as fast: cuBLAS does the products.
@@ -67,7 +68,10 @@ def _without_triton(flags: str) -> str:
 
 def _enable_cache() -> None:
     if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
+        with caching.optional():
+            jax.config.update("jax_compilation_cache_dir", str(make_dir(cache_dir() / "xla")))
+    if jax.config.jax_compilation_cache_dir is None:
+        return
     # The programs here are small: without these two JAX would leave most of them out.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -230,10 +230,10 @@ def _like(task: Task, image_shape: tuple[int, int, int]) -> fit.Ending:
 
 def load_dataset(name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
     """Returns `data.load`, kept for the next run of this process."""
-    return _loaded(data.source(name), name, manual_dir)
+    return _loaded(name, data.source(name), manual_dir)
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(source: data.Source, name: str, manual_dir: pathlib.Path | None) -> data.Dataset:
-    """Keeps a data set for as long as its name stands for the same source."""
+def _loaded(name: str, source: data.Source, manual_dir: pathlib.Path | None) -> data.Dataset:
+    del source  # of what is kept under the name: it may be registered anew
     return data.load(name, manual_dir)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import NamedTuple
 
+from vae_jax import caching
 from vae_jax.errors import UsageError
 from vae_jax.paths import cache_dir, make_dir, write_whole
 
@@ -81,11 +82,12 @@ def remember(names: Mapping[str, str]) -> None:
       names: what has a digest, by digest.
     """
     files = {str(path): loaded.sha256 for path, loaded in LOADED.items()}
-    for digest, name in names.items() if files else ():
-        path = make_dir(cache_dir() / "own") / f"{digest}.json"
-        text = json.dumps({"name": name, "files": files}, sort_keys=True)
-        if not path.exists() or path.read_text() != text:
-            write_whole(path, text)
+    with caching.optional():
+        for digest, name in names.items() if files else ():
+            path = make_dir(cache_dir() / "own") / f"{digest}.json"
+            text = json.dumps({"name": name, "files": files}, sort_keys=True)
+            if not path.exists() or path.read_text() != text:
+                write_whole(path, text)
 
 
 def find(digests: Iterable[str]) -> None:

@@ -12,7 +12,13 @@ from vae_jax.errors import UsageError
 
 # Installed, not editable: the packages stand on the path, behind the current folder.
 ENVIRONMENT = {"PYTHONPATH": str(REPOSITORY)}
-TRAIN = ["-m", "experiments.train", "--config=configs/ae.py:smoke", "--config.latent_size=65", "--workdir=runs"]
+TRAIN = [
+    "-m",
+    "experiments.train",
+    "--config=configs/ae.py:smoke",
+    "--config.latent_size=65",
+    "--workdir=runs",
+]
 REFUSED = "error: latent_size must be at most 64"  # the config was found and read
 
 

@@ -10,6 +10,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from absl import logging
@@ -34,10 +35,18 @@ def quiet() -> Iterator[None]:
 
 def find(make: Callable[..., Any]) -> Any:
     """Returns the builder `make` in TFDS's own folder, unless that one holds TensorFlow's format."""
-    try:
-        return make(data_dir=None, file_format=FORMAT)
-    except ValueError:  # prepared there as TFRecord, which cannot be read without TensorFlow
-        return make(data_dir=cache_dir() / "tensorflow_datasets", file_format=FORMAT)
+    with _no_bucket():
+        try:
+            return make(data_dir=None, file_format=FORMAT)
+        except ValueError:  # prepared there as TFRecord, which cannot be read without TensorFlow
+            return make(data_dir=cache_dir() / "tensorflow_datasets", file_format=FORMAT)
+
+
+def _no_bucket() -> contextlib.AbstractContextManager:
+    """For data not yet prepared TFDS makes a temporary folder that it never uses, and leaves it."""
+    from tensorflow_datasets.core.dataset_info import DatasetInfo
+
+    return mock.patch.object(DatasetInfo, "initialize_from_bucket", return_value=None, create=True)
 
 
 def write(builder: Any, originals: pathlib.Path | None = None) -> None:
@@ -51,7 +60,16 @@ def write(builder: Any, originals: pathlib.Path | None = None) -> None:
         builder.download_and_prepare(download_config=config, file_format=FORMAT)
     except Exception as error:  # requests, TFDS and the OS each have their own
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"data set '{builder.name}' could not be prepared: {first_line}") from error
+        told = f"data set '{builder.name}' could not be prepared: {first_line}"
+        raise UsageError(told + _way_out(error, builder)) from error
+
+
+def _way_out(error: Exception, builder: Any) -> str:
+    """Names the variable of the folder where it could not be written; the network's errors have no number."""
+    if not (isinstance(error, OSError) and error.errno):
+        return ""
+    ours = pathlib.Path(builder.data_dir).is_relative_to(cache_dir())
+    return f": set {'VAE_JAX_CACHE' if ours else 'TFDS_DATA_DIR'} to a folder that can be written"
 
 
 def read(builder: Any, splits: Sequence[str]) -> dict[str, np.ndarray]:

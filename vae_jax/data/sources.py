@@ -14,22 +14,34 @@ import io
 import json
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from vae_jax import caching
 from vae_jax.data import digits, mnist, trees
+from vae_jax.data.arrays import (
+    as_arrays,
+    check_factors,
+    check_images,
+    check_labels,
+    check_names,
+    check_source,
+)
 from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import cache_dir, locked, make_dir, write_whole
 
+UNSAFE = r"[^A-Za-z0-9_.-]"  # of a data set's name, in the name of a file
+
 
 class Split(NamedTuple):
-    """Images uint8 NxHxWxC, labels int N and, where they are known, factors float32 NxF."""
+    """Images uint8 NxHxWxC and, where they are known, labels int64 N and factors NxF; else None."""
 
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None = None
     factors: np.ndarray | None = None
 
 
@@ -41,11 +53,14 @@ class Source:
       image_shape: (H, W, C).
       max_value: the uint8 value of a fully lit pixel; images / max_value lie in [0, 1].
       sizes: number of train, valid and test images.
-      classes: the name of each label.
-      sha256: of the prepared arrays.
-      prepare: manual_dir or None -> images, labels and, where they are known, factors, in the order
-        of the splits.
+      classes: the name of each label; () for images without labels.
+      sha256: of the prepared arrays, see `fingerprint`.
+      prepare: manual_dir or None -> (images, labels, factors) in the order of the splits. Labels and
+        factors that are not known are None, or left out at the end.
       factors: the names of what an image is made from, where that is known.
+
+    Raises:
+      UsageError: a field that no data can have.
     """
 
     image_shape: tuple[int, int, int]
@@ -53,8 +68,12 @@ class Source:
     sizes: tuple[int, int, int]
     classes: tuple[str, ...]
     sha256: str
-    prepare: Callable[[pathlib.Path | None], tuple[np.ndarray, ...]]
+    prepare: Callable[[pathlib.Path | None], tuple[np.ndarray | None, ...]]
     factors: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        check_source(self.image_shape, self.max_value, self.sizes)
+        check_names(classes=self.classes, factors=self.factors)
 
     @property
     def fingerprint(self) -> str:
@@ -123,7 +142,7 @@ def source(name: str) -> Source:
 
 
 def load(name: str, manual_dir: pathlib.Path | str | None = None) -> Dataset:
-    """Reads a data set, preparing it the first time.
+    """Reads a data set, preparing it the first time; every time where the cache cannot be written.
 
     Args:
       name: one of SOURCES.
@@ -131,46 +150,78 @@ def load(name: str, manual_dir: pathlib.Path | str | None = None) -> Dataset:
         a machine that cannot download; looked at only when the data is not prepared yet.
 
     Raises:
-      UsageError: unknown name; nothing to prepare it from; a file whose checksum is wrong.
+      UsageError: unknown name; nothing to prepare it from; a file whose checksum is wrong; arrays that
+        are not what the Source says.
     """
     known = source(name)
-    path = cache_dir() / "data" / f"{name}-{known.sha256[:8]}.npz"
-    if not path.exists():
-        # Who comes second waits, and finds it done. Refused data must leave nothing in the cache.
-        with locked(pathlib.Path(tempfile.gettempdir()) / f"vae_jax-{os.getuid()}-{name}.lock"):
-            if not path.exists():
-                _prepare(name, path, manual_dir)
-    arrays = _read(path)
-    if fingerprint(*arrays) != known.sha256:
-        raise UsageError(f"'{path}' is damaged (wrong checksum): delete it and run again")
-    ends = np.cumsum(known.sizes)
-    splits = zip(*(np.split(array, ends[:-1]) for array in arrays), strict=True)
-    return Dataset(name, known, *(Split(*parts) for parts in splits))
+    whole = _whole(name, known, manual_dir)
+    ends = np.cumsum(known.sizes)[:-1]
+    parts = [[None] * 3 if array is None else np.split(array, ends) for array in whole]
+    return Dataset(name, known, *(Split(*split) for split in zip(*parts, strict=True)))
 
 
-def fingerprint(*arrays: np.ndarray) -> str:
-    """Returns the sha256 of arrays: shape, type and every value."""
+def fingerprint(*arrays: np.ndarray | None) -> str:
+    """Returns the sha256 of arrays: shape, type and every value; None counts for nothing."""
     digest = hashlib.sha256()
-    for array in arrays:
+    for array in (array for array in arrays if array is not None):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 
 
-def _prepare(name: str, path: pathlib.Path, manual_dir: pathlib.Path | str | None) -> None:
-    known = SOURCES[name]
-    arrays = known.prepare(pathlib.Path(manual_dir) if manual_dir else None)
-    if (found := fingerprint(*arrays)) != known.sha256:
+def _whole(name: str, known: Source, manual_dir: pathlib.Path | str | None) -> Split:
+    """Returns all splits as one, from the cache if they are there."""
+    stem = f"{re.sub(UNSAFE, '_', name)[:64]}-{known.sha256[:8]}"
+    path = cache_dir() / "data" / f"{stem}.npz"
+    if path.exists():
+        return _read(name, known, path)
+    # Who comes second waits, and finds it done. Refused data must leave nothing in the cache.
+    with locked(pathlib.Path(tempfile.gettempdir()) / f"vae_jax-{os.getuid()}-{stem}.lock"):
+        return _read(name, known, path) if path.exists() else _prepare(name, known, path, manual_dir)
+
+
+def _prepare(name: str, known: Source, path: pathlib.Path, manual_dir: pathlib.Path | str | None) -> Split:
+    try:
+        given = known.prepare(pathlib.Path(manual_dir) if manual_dir else None)
+    except UsageError:
+        raise
+    except Exception as error:  # whatever a data set of the user's own may raise
+        told = f"{type(error).__name__}: {error}"
+        raise UsageError(f"data set '{name}' could not be prepared: {told}") from error
+    whole = _checked(name, known, given)
+    if (found := fingerprint(*whole)) != known.sha256:
         raise UsageError(f"data set '{name}' is not the one expected: its sha256 is {found}")
     content = io.BytesIO()
-    np.savez(content, **dict(zip(Split._fields, arrays, strict=False)))
-    make_dir(path.parent)
-    write_whole(path, content.getvalue())
+    np.savez(content, **{field: array for field, array in whole._asdict().items() if array is not None})
+    with caching.optional():
+        make_dir(path.parent)
+        write_whole(path, content.getvalue())
+    return _with_int64(whole)
 
 
-def _read(path: pathlib.Path) -> list[np.ndarray]:
+def _read(name: str, known: Source, path: pathlib.Path) -> Split:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return [arrays[name] for name in Split._fields if name in arrays]
+            whole = Split(*(arrays.get(field) for field in Split._fields))
     except Exception as error:  # zipfile, numpy and the OS each have their own
         raise UsageError(f"cannot read '{path}' ({error}): delete it and run again") from None
+    if fingerprint(*whole) != known.sha256:
+        raise UsageError(f"'{path}' is damaged (wrong checksum): delete it and run again")
+    return _with_int64(_checked(name, known, whole))  # the Source may be another by now
+
+
+def _checked(name: str, known: Source, given: Any) -> Split:
+    """Returns what `prepare` gave as a Split; raises UsageError unless that is what the Source says."""
+    try:
+        whole = as_arrays(given)
+        check_images(whole[0], known.image_shape, known.max_value, known.sizes)
+        check_labels(whole[1], len(whole[0]), known.classes)
+        check_factors(whole[2], len(whole[0]), known.factors)
+    except UsageError as error:
+        raise UsageError(f"data set '{name}': {error}") from None
+    return Split(*whole)
+
+
+def _with_int64(whole: Split) -> Split:
+    """Labels may be kept as any whole numbers, of which some overflow or are refused in arithmetic."""
+    return whole if whole.labels is None else whole._replace(labels=whole.labels.astype(np.int64, copy=False))

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from vae_jax import build, cost, data, files, fit
+from vae_jax import build, caching, cost, data, files, fit
 from vae_jax.config import hash_text
-from vae_jax.paths import cache_dir, write_whole
+from vae_jax.paths import cache_dir, make_dir, write_whole
 from vae_jax.sweeps.cores import cores, most, threads
 
 TRIAL_SECONDS = 0.5  # of one trial, roughly
@@ -122,8 +122,8 @@ def _known(config: ConfigDict, slots: int) -> dict[int, Speed]:
 
 def _keep(config: ConfigDict, slots: int, found: Mapping[int, Speed]) -> None:
     path = _path(config, slots)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, _as_text(found))
+    with caching.optional():
+        write_whole(make_dir(path.parent) / path.name, _as_text(found))
 
 
 def _as_text(found: Mapping[int, Speed]) -> str:
