@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from experiments import latent_map, study
 from experiments.claims import Claim, Report
@@ -64,6 +65,10 @@ class Measures(NamedTuple):
     empty: float
     unlike: float
     mixing: np.ndarray
+
+
+def check(dataset: str, configs: Sequence[ConfigDict]) -> None:
+    study.require_classes("gaps", dataset, 3)  # fewer have no ranks of their pairs
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:

@@ -48,7 +48,7 @@ def configs(dataset: str) -> list[ConfigDict]:
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:
-    pairs = _pairs(data.load(dataset).test.labels)
+    pairs = _pairs(data.load(dataset).test)
     runs = {name: of_family(rows, family) for name, family in families(dataset).items()}
     ways = {name: [_ways(row, pairs) for row in of_model] for name, of_model in runs.items()}
     train = launch.load(rows[0].run).images("train")[:REFERENCES]
@@ -59,11 +59,16 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
     return Report({"interpolation": figure}, _claims(ratios, ways["VAE"]))
 
 
-def _pairs(labels: np.ndarray, count: int = 200) -> np.ndarray:
-    """Returns pairs of different classes among the first test images, Px2; the same for every run."""
-    numbers = np.random.RandomState(0).permutation(min(len(labels), 4 * count))
+def _pairs(split: data.Split, count: int = 200) -> np.ndarray:
+    """Returns pairs of different classes among the first test images, Px2; the same for every run.
+
+    Any two images are a pair where less than two classes are known.
+    """
+    numbers = np.random.RandomState(0).permutation(min(len(split.images), 4 * count))
     couples = numbers[: len(numbers) // 2 * 2].reshape(-1, 2)
-    return couples[labels[couples[:, 0]] != labels[couples[:, 1]]][:count]
+    if split.labels is None or len(np.unique(split.labels)) < 2:
+        return couples[:count]
+    return couples[split.labels[couples[:, 0]] != split.labels[couples[:, 1]]][:count]
 
 
 def _ways(row: Row, pairs_Px2: np.ndarray) -> np.ndarray:

@@ -41,6 +41,10 @@ def configs(dataset: str) -> list[ConfigDict]:
     return [config for family in families(dataset).values() for config in expand(family, sweeps)]
 
 
+def check(dataset: str, configs: Sequence[ConfigDict]) -> None:
+    study.require_classes("latent_map", dataset, 3)  # fewer have no ranks of their pairs
+
+
 def report(dataset: str, rows: Sequence[Row]) -> Report:
     images = data.load(dataset)
     labels, classes = images.test.labels, images.source.classes

@@ -23,6 +23,7 @@ from experiments import study
 from experiments.claims import Claim, Report
 from experiments.study import families
 from vae_jax import data, launch
+from vae_jax.errors import UsageError
 from vae_jax.evaluate import codes, knn_accuracy
 from vae_jax.evaluate.knn import REFERENCES
 from vae_jax.evaluate.pca import fit_pca, pca_mse
@@ -45,6 +46,12 @@ class Components(NamedTuple):
 def configs(dataset: str) -> list[ConfigDict]:
     """The autoencoder x seeds, with a code of two dimensions."""
     return expand(families(dataset)["autoencoder"], [[{"latent_size": 2}], sweep_seed()])
+
+
+def check(dataset: str, configs: Sequence[ConfigDict]) -> None:
+    study.require_classes("pca_vs_ae", dataset, 2)
+    if any(config.evaluation.neighbors == 0 for config in configs):
+        raise UsageError("study 'pca_vs_ae' needs evaluation.neighbors greater than 0, not 0")
 
 
 def report(dataset: str, rows: Sequence[Row]) -> Report:

@@ -52,11 +52,17 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
 
 
 def one_of_each_class(images: data.Dataset) -> list[int]:
-    """Returns the numbers of SHOWN test images or a few more, as many of each class, in turns."""
+    """Returns the numbers of SHOWN test images or a few more, as many of each class, in turns.
+
+    Where there are fewer of a class, fewer are shown of it; without labels, the first images are.
+    """
+    labels = images.test.labels
+    if labels is None:
+        return list(range(min(SHOWN, len(images.test.images))))
     classes = len(images.source.classes)
     turns = -(-SHOWN // classes)
-    members = [np.flatnonzero(images.test.labels == label)[:turns] for label in range(classes)]
-    return [int(number) for turn in range(turns) for number in (m[turn] for m in members)]
+    members = [np.flatnonzero(labels == label)[:turns] for label in range(classes)]
+    return [int(m[turn]) for turn in range(turns) for m in members if turn < len(m)]
 
 
 def _rebuilt(row: Row) -> np.ndarray:

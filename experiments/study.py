@@ -2,12 +2,14 @@
 
 A study is a module with a docstring (the question), `configs(dataset)` (the runs it needs) and
 `report(dataset, rows)` (its figures and its claims). Where it compares seconds, `timed(configs)` are
-runs that it needs beside those, each of which trains alone, before all others.
+runs that it needs beside those, each of which trains alone, before all others. Where it cannot be done
+with any data set and any configs, `check(dataset, configs)` raises a UsageError that says why.
 """
 
 import argparse
 import itertools
 import pathlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from ml_collections import ConfigDict
@@ -19,7 +21,7 @@ from experiments.drawing import Study, draw_all
 from experiments.sweep import dry_run, execute
 from vae_jax import sweeps
 from vae_jax.config import differing, flatten
-from vae_jax.data import SOURCES
+from vae_jax.data import SOURCES, source
 from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import make_inside
 from vae_jax.results import Row, read, select
@@ -58,9 +60,9 @@ def main(
       at_end: called with the arguments once figures and claims are written.
     """
     arguments = _parse(studies, argv, doc)
-    chosen = {name: studies[name] for name in arguments.studies}
     workdir = cli.writable(arguments.workdir)
-    needed = {name: _configs(study, arguments) for name, study in chosen.items()}
+    needed = _needed(studies, arguments)
+    chosen = {name: studies[name] for name in needed}
     timed = {name: timed_of(study, needed[name]) for name, study in chosen.items()}
     alone, others = (list(itertools.chain(*configs.values())) for configs in (timed, needed))
     if arguments.dry_run:
@@ -81,6 +83,32 @@ def main(
     at_end(arguments)
     verdicts = [claim.verdict for group in claims.values() for claim in group]
     return 0 if set(verdicts) <= {"reproduced", "inconclusive"} else 1
+
+
+def _needed(studies: Mapping[str, Study], arguments: argparse.Namespace) -> dict[str, list[ConfigDict]]:
+    """Returns the configs of each study that is asked for; of all, those that can be done with the data set."""
+    needed = {}
+    for name in arguments.studies or studies:
+        configs, check = _configs(studies[name], arguments), getattr(studies[name], "check", None)
+        try:
+            if check:
+                check(arguments.dataset, configs)
+            needed[name] = configs
+        except UsageError as error:
+            if arguments.studies or len(studies) == 1:
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+    return needed
+
+
+def require_classes(study: str, dataset: str, count: int) -> None:
+    """Raises UsageError unless the data set has labels of `count` classes or more."""
+    found = len(source(dataset).classes)
+    if found < count:
+        has = f"has {found} of them" if found else "has none"
+        raise UsageError(
+            f"study '{study}' needs labels of {count} classes or more, data set '{dataset}' {has}"
+        )
 
 
 def timed_of(study: Study, configs: Sequence[ConfigDict]) -> list[ConfigDict]:
@@ -112,7 +140,7 @@ def _parse(studies: Mapping[str, Study], argv: Sequence[str], doc: str) -> argpa
     parser.epilog = "Any field of every run's config: --config.batch_size=64"
     cli.add_workdir(parser)
     arguments = parser.parse(argv)
-    arguments.studies = getattr(arguments, "studies", None) or list(studies)
+    arguments.studies = getattr(arguments, "studies", None) or []
     for name in arguments.studies:
         lookup("study", name, studies)
     lookup("dataset", arguments.dataset, SOURCES)

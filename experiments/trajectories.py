@@ -73,8 +73,8 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
         for (beta,), own in group(rows, ["beta"]).items()
     }
     models = {f"β = {beta:g}": _trajectory(seeds) for beta, seeds in moments.items()}
-    labels = launch.load(rows[0].run).dataset.test.labels[:IMAGES]
-    figure = trajectories(epochs, models, labels, dataset)
+    labels = launch.load(rows[0].run).dataset.test.labels
+    figure = trajectories(epochs, models, None if labels is None else labels[:IMAGES], dataset)
     return Report({"trajectories": figure}, _claims(*moments.values()))
 
 

@@ -18,6 +18,7 @@ from vae_jax import __version__, checkpoints, cost, data, evaluate, fit, padding
 from vae_jax.attempt import Attempt
 from vae_jax.model import variables
 from vae_jax.objectives import OBJECTIVES
+from vae_jax.pictures import shown
 from vae_jax.runs import Run
 from vae_jax.train import Task
 
@@ -127,4 +128,4 @@ def _pictures(common: Common, trained: dict[str, Any]) -> dict[str, np.ndarray]:
     originals = common.images.valid[:8]
     rebuilt = evaluate.reconstruct(common.task.model, trained, originals)
     rows = [np.concatenate(list(np.asarray(row)), axis=1) for row in (originals, rebuilt)]
-    return {"valid/reconstructions": np.clip(np.concatenate(rows), 0.0, 1.0)}
+    return {"valid/reconstructions": np.clip(shown(np.concatenate(rows)), 0.0, 1.0)}

@@ -212,7 +212,7 @@ def test_blend_is_as_far_from_data_as_itself_and_goes_in_even_steps():
 
 
 def test_interpolated_pairs_are_of_different_classes():
-    pairs = interpolation._pairs(DIGITS.test.labels)
+    pairs = interpolation._pairs(DIGITS.test)
     assert (DIGITS.test.labels[pairs[:, 0]] != DIGITS.test.labels[pairs[:, 1]]).all()
     assert len(pairs) > 100
 

@@ -24,9 +24,10 @@ REFUSED = "error: latent_size must be at most 64"  # the config was found and re
 
 def outside(folder, *arguments):
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=os.environ | ENVIRONMENT, capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, *arguments],
+        **{"cwd": folder, "env": os.environ | ENVIRONMENT, "timeout": 120, "check": False},
+        **{"capture_output": True, "text": True},
+    )
 
 
 def test_shipped_config_is_found_from_anywhere(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ __all__ += ["mse", "reconstruct"]
 
 # The label of each metric's axis; {k} is the number of samples of the bound. A plain autoencoder
 # has no KL, no bounds and no prior that sets the scale of its codes, so that none is active or not;
-# one trained on squared error has no likelihood.
+# one trained on squared error has no likelihood; images of less than two classes have no class accuracy.
 METRICS = {
     "test/mse": "mean squared error per pixel",
     "test/reconstruction": "−log p(x|z), nats per image",
@@ -41,14 +41,14 @@ class Sets(NamedTuple):
     """Images in [0, 1] and labels that models are evaluated on; the same for every run.
 
     Attributes:
-      images, labels: of test.
+      images, labels: of test; labels are None where the data set has none.
       references, reference_labels: the first of train, whose codes are neighbours to those of test.
     """
 
     images: jax.Array
-    labels: np.ndarray
+    labels: np.ndarray | None
     references: jax.Array
-    reference_labels: np.ndarray
+    reference_labels: np.ndarray | None
 
 
 def draw_sets(preprocess: Preprocess, dataset: Dataset) -> Sets:
@@ -56,7 +56,8 @@ def draw_sets(preprocess: Preprocess, dataset: Dataset) -> Sets:
     test, train = dataset.test, dataset.train
     images = draw_once(preprocess, test.images, "test")
     references = draw_once(preprocess, train.images[:REFERENCES], "train")
-    return Sets(jnp.asarray(images), test.labels, jnp.asarray(references), train.labels[:REFERENCES])
+    known = None if train.labels is None else train.labels[:REFERENCES]
+    return Sets(jnp.asarray(images), test.labels, jnp.asarray(references), known)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Evaluation:
 
     Attributes:
       iwae_samples: k of the importance-weighted bound.
-      neighbors: k of the nearest-neighbour accuracy; 0 leaves it out.
+      neighbors: k of the nearest-neighbour accuracy; 0 leaves it out. So do images without labels,
+        and images that are all of one class, of which any code would be right.
     """
 
     model: Autoencoder
@@ -83,10 +85,17 @@ def _bounds(e: Evaluation) -> dict[str, Any]:
 
 
 def _knn(e: Evaluation) -> dict[str, Any]:
-    if not e.neighbors:
+    if not e.neighbors or not _are_told_apart(e.sets):
         return {}
     known, asked = (e.reference_codes, e.sets.reference_labels), (e.codes, e.sets.labels)
     return {"knn_accuracy": knn_accuracy(*known, *asked, e.neighbors)}
+
+
+def _are_told_apart(sets: Sets) -> bool:
+    """Whether there are labels of two classes or more: of a single class, any code is right."""
+    if sets.labels is None or sets.reference_labels is None:
+        return False
+    return len(np.unique(np.concatenate([sets.labels, sets.reference_labels]))) > 1
 
 
 EVALUATIONS: tuple[Callable[[Evaluation], dict[str, Any]], ...] = (

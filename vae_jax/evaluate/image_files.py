@@ -16,14 +16,18 @@ def sheet(images_NxHxWxC: np.ndarray) -> np.ndarray:
 def compress(images_NxHxWxC: np.ndarray, kind: str, **options) -> tuple[float, float]:
     """Returns the bits of one image and the mean squared error per pixel in one file of them all.
 
+    The formats know 1 and 3 channels: of other numbers, each channel is a grey image of its own.
+
     Args:
-      images_NxHxWxC: uint8, 0 to 255; C is 1 or 3.
+      images_NxHxWxC: uint8, 0 to 255.
       kind: a format that Pillow writes, such as PNG.
       options: of that format, such as quality.
     """
     from PIL import Image
 
-    whole, file = sheet(images_NxHxWxC), io.BytesIO()
+    height, width, channels = images_NxHxWxC.shape[1:]
+    grey = np.moveaxis(images_NxHxWxC, -1, 1).reshape(-1, height, width, 1)
+    whole, file = sheet(images_NxHxWxC if channels in (1, 3) else grey), io.BytesIO()
     mode = "L" if whole.shape[-1] == 1 else "RGB"
     Image.fromarray(whole.squeeze(-1) if mode == "L" else whole).save(file, kind, **options)
     with Image.open(file) as image:

@@ -7,21 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
+from vae_jax.pictures import shown
+
 GAP = 0.12  # between two images, of an image's height
 
 
 def tile(images_RxKxHxWxC: np.ndarray) -> np.ndarray:
     """Returns R rows of K images as one picture with white gaps, HxWx3 in [0, 1].
 
-    Grey images are drawn as ink on paper: 0 is white and 1 black. Colours are as they are.
-
-    Raises:
-      ValueError: images of neither 1 nor 3 channels.
+    Grey images are drawn as ink on paper: 0 is white and 1 black. Colours are as they are; of images
+    that have neither 1 nor 3 channels, the mean of all channels is drawn.
     """
-    rows, columns, height, width, channels = images_RxKxHxWxC.shape
-    if channels not in (1, 3):
-        raise ValueError(f"images have 1 or 3 channels, not {channels}")
-    images = np.clip(images_RxKxHxWxC, 0.0, 1.0)
+    images = np.clip(shown(images_RxKxHxWxC), 0.0, 1.0)
+    rows, columns, height, width, channels = images.shape
     images = np.repeat(1.0 - images, 3, axis=-1) if channels == 1 else images
     gap = gap_pixels(height)
     padded = np.pad(images, ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)), constant_values=1.0)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -30,6 +31,8 @@ CLASS_COLORS = (
     *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )
+
+UNKNOWN_COLOR = "#717581"  # of an image without a class
 
 RC = {
     "axes.grid": True,
@@ -56,6 +59,13 @@ def style() -> Iterator[None]:
     """Draw inside this; saving keeps what was drawn."""
     with matplotlib.rc_context(RC):
         yield
+
+
+def class_colors(labels_N: np.ndarray | None, count: int) -> list[str]:
+    """Returns the colour of each of `count` images: that of its class, or grey where there are no labels."""
+    if labels_N is None:
+        return [UNKNOWN_COLOR] * count
+    return [CLASS_COLORS[label % len(CLASS_COLORS)] for label in labels_N]
 
 
 def subplots(columns: int, rows: int = 1, width: float = PAGE, height: float = 2.4):

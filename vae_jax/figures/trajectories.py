@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vae_jax.figures.style import CLASS_COLORS, PAGE, curve, style, subplots
+from vae_jax.figures.style import PAGE, class_colors, curve, style, subplots
 from vae_jax.statistics import Estimate
 
 
@@ -26,14 +26,14 @@ class Trajectory(NamedTuple):
 
 
 def trajectories(
-    epochs: Sequence[int], models: Mapping[str, Trajectory], labels_N: np.ndarray, title: str
+    epochs: Sequence[int], models: Mapping[str, Trajectory], labels_N: np.ndarray | None, title: str
 ) -> Figure:
     """Draws a row for each model: a panel for each moment, then KL and information against epochs.
 
     Args:
       epochs: of training, at each moment.
       models: name -> its trajectory.
-      labels_N: the class of each image, for its colour.
+      labels_N: the class of each image, for its colour; None where there is none.
       title: names the data set.
     """
     columns = len(epochs) + 1
@@ -56,8 +56,8 @@ def trajectories(
     return figure
 
 
-def _scatter(axes: Axes, means_Nx2: np.ndarray, labels: np.ndarray, reach: float) -> None:
-    colors = np.array(CLASS_COLORS)[labels % len(CLASS_COLORS)]
+def _scatter(axes: Axes, means_Nx2: np.ndarray, labels: np.ndarray | None, reach: float) -> None:
+    colors = class_colors(labels, len(means_Nx2))
     axes.plot([-reach, reach], [-reach, reach], color="0.6", linewidth=0.6, zorder=1)
     axes.scatter(*means_Nx2.T, c=colors, s=3, linewidths=0, alpha=0.8, rasterized=True)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1)

@@ -61,12 +61,13 @@ def _add(found: dict[str, Any], row: Row, trained: Trained, limited: bool) -> No
     found["models"].append(_model(row.run.id, key, decoder, codes(trained.model, trained.variables, images)))
 
 
-def _images(images_NxHxWxC: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+def _images(images_NxHxWxC: np.ndarray, labels: np.ndarray | None, classes: Sequence[str]) -> dict[str, Any]:
+    """`labels` and `classes` are empty where the data set has none."""
     pixels = np.rint(255 * np.asarray(images_NxHxWxC)).astype(np.uint8)
     return {
         "shape": pixels.shape[1:],
         "pixels": base64.b64encode(pixels.tobytes()).decode(),
-        "labels": labels[: len(pixels)].tolist(),
+        "labels": [] if labels is None else labels[: len(pixels)].tolist(),
         "classes": classes,
     }
 

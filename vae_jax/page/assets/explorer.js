@@ -70,8 +70,10 @@ class Explorer {
 
   drawMap() {
     const { labels, classes } = this.images;
-    const traces = classes.map((name, label) => {
-      const members = labels.flatMap((one, index) => (one === label ? [index] : []));
+    const known = classes.length > 0; // else all dots are of one colour
+    const indices = Array.from({ length: this.codes.length / this.size }, (_, index) => index);
+    const traces = (known ? classes : ["test images"]).map((name, label) => {
+      const members = known ? indices.filter((index) => labels[index] === label) : indices;
       const [x, y] = this.axes.map((axis) => members.map((index) => this.codes[index * this.size + axis]));
       const marker = { size: 5, opacity: 0.7, color: classColor(label) };
       return { x, y, name: plotlyText(name), mode: "markers", marker, hoverinfo: "skip" };
@@ -155,7 +157,8 @@ class Explorer {
     const place = this.axes.map((axis) => this.code[axis].toFixed(2)).join(", ");
     this.decoded.caption.textContent = `Decoded at (${place})`;
     const name = this.images.classes[this.images.labels[this.near]];
-    this.nearest.caption.textContent = `Nearest test image: number ${this.near}, class ${name}`;
+    const told = name === undefined ? "" : `, class ${name}`;
+    this.nearest.caption.textContent = `Nearest test image: number ${this.near}${told}`;
     for (const { axis, input, output } of this.inputs) {
       input.value = this.code[axis];
       output.textContent = this.code[axis].toFixed(2);
