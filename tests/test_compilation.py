@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from tests.conftest import REPOSITORY
+from vae_jax import caching
 from vae_jax.compilation import NO_TRITON, set_up
 
 PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
@@ -32,6 +33,19 @@ def test_programs_are_kept_in_the_cache_of_vae_jax(jax_defaults, monkeypatch, tm
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path))
     set_up()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "xla")
+
+
+def test_programs_are_not_kept_where_the_cache_cannot_be_written(jax_defaults, monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv(caching.TOLD, "")  # so that it is taken back
+    monkeypatch.delenv(caching.TOLD)
+    set_up()
+    set_up()
+    assert jax.config.jax_compilation_cache_dir is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: cannot create directory '{tmp_path / 'file' / 'xla'}': Not a directory")
+    assert "set VAE_JAX_CACHE" in line
 
 
 def test_folder_that_the_user_chose_through_jax_stays(jax_defaults, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import time
@@ -13,7 +14,7 @@ from configs import ae
 from vae_jax import launch, pool
 from vae_jax.attempt import Attempt
 from vae_jax.config import flatten, override
-from vae_jax.tensorboard import EventWriter
+from vae_jax.tensorboard import EventWriter, _harmless
 
 IMAGE = np.linspace(0, 1, 6 * 4).reshape(6, 4, 1)
 COLOUR = np.linspace(0, 1, 6 * 4 * 3).reshape(6, 4, 3)
@@ -48,6 +49,64 @@ def test_image_is_read_back(tmp_path, drawn, mode):
     with Image.open(tmp_path / "image.png") as pixels:
         found = np.asarray(pixels.convert(mode)).reshape(drawn.shape)
         np.testing.assert_allclose(found / 255, drawn, atol=1 / 255)
+
+
+METHODS = {
+    "write": (1, {"train/loss": 1.0}),
+    "write_images": (1, {"valid/reconstructions": IMAGE}),
+    "begin": ({"seed": 0},),
+    "end": (True,),
+    "flush": (),
+}
+
+
+class Full:
+    """A disk without space under a writer that has opened its file."""
+
+    def write_event(self, event):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    flush = close = lambda self: self.write_event(None)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_log_that_fails_is_told_once_and_ends(tmp_path, capsys, method):
+    with EventWriter(tmp_path) as events:
+        events._writer.close()
+        events._writer = Full()
+        for _ in range(2):
+            getattr(events, method)(*METHODS[method])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"'{tmp_path}': TensorBoard's log failed, the run goes on: ")
+    assert line.endswith("No space left on device")
+
+
+def test_picture_that_cannot_be_drawn_is_told_and_what_was_written_is_kept(tmp_path, capsys):
+    write(tmp_path, (1, 2), np.zeros((6, 4, 5)))
+    assert "TensorBoard's log failed" in capsys.readouterr().err
+    assert len(read(tmp_path).Scalars("train/loss")) == 2
+
+
+def test_log_that_cannot_be_opened_is_told_and_every_call_goes_by(tmp_path, capsys):
+    with EventWriter(tmp_path / "none") as events:
+        for method, arguments in METHODS.items():
+            getattr(events, method)(*arguments)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No such file or directory" in line
+
+
+@pytest.mark.parametrize("method", ["write", "write_images", "flush"])
+def test_run_whose_log_fails_completes_and_is_whole(tmp_path, monkeypatch, capsys, method):
+    def fail(self, *arguments):
+        raise ValueError("a bug\nof the log")
+
+    monkeypatch.setattr(EventWriter, method, _harmless(fail))
+    config = override(ae.get_config("smoke,linear"), {"latent_size": 2})
+    run, result = launch.launch(config, tmp_path)
+    assert result["status"] == "completed"
+    run.verify()
+    told = capsys.readouterr().err
+    assert told == f"'{run.path}': TensorBoard's log failed, the run goes on: ValueError: a bug of the log\n"
 
 
 @pytest.mark.parametrize("nothing", [math.nan, math.inf, -math.inf])

@@ -23,9 +23,11 @@ def test_colours_are_as_they_are_and_never_outside_what_can_be_drawn():
     np.testing.assert_array_equal(tile(colours), np.clip(colours[0, 0], 0, 1))
 
 
-def test_images_of_two_channels_cannot_be_drawn():
-    with pytest.raises(ValueError, match="1 or 3 channels, not 2"):
-        tile(np.zeros((1, 1, 8, 8, 2)))
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_of_other_numbers_of_channels_the_mean_is_drawn(channels):
+    images = np.random.default_rng(2).random((1, 1, 5, 5, channels))
+    np.testing.assert_allclose(tile(images), tile(images.mean(-1, keepdims=True)))
+    np.testing.assert_allclose(tile(images)[..., 0], 1 - images[0, 0].mean(-1))
 
 
 def test_rows_and_columns_are_named_beside_their_images():

@@ -10,7 +10,6 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from absl import logging
@@ -44,6 +43,8 @@ def find(make: Callable[..., Any]) -> Any:
 
 def _no_bucket() -> contextlib.AbstractContextManager:
     """For data not yet prepared TFDS makes a temporary folder that it never uses, and leaves it."""
+    from unittest import mock
+
     from tensorflow_datasets.core.dataset_info import DatasetInfo
 
     return mock.patch.object(DatasetInfo, "initialize_from_bucket", return_value=None, create=True)
