@@ -1,5 +1,6 @@
 """The page in a real browser: one headless Chromium, one page, everything that it promises."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -7,9 +8,12 @@ import shutil
 import numpy as np
 import pytest
 
+from configs import ae
+from tests.data import own
 from tests.page.models import autoencoder
 from tests.page.workdir import HOSTILE, decoded
 from vae_jax import evaluate, launch, nets, page
+from vae_jax.config import override
 from vae_jax.data import draw_once
 from vae_jax.page.program import program
 
@@ -30,7 +34,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chro
 @pytest.fixture(scope="module")
 def view(workdir, written):
     """The page of the work directory, with `errors` and `requests` that it has made so far."""
-    path = page.write(workdir, {"latent_map": "Where do classes live?"})
+    with opened(page.write(workdir, {"latent_map": "Where do classes live?"})) as view:
+        yield view
+
+
+@contextlib.contextmanager
+def opened(path):
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         view = browser.new_page(viewport={"width": 1280, "height": 900}, has_touch=True)
@@ -246,3 +255,16 @@ def test_every_net_and_activation_agrees_with_jax(view, net):
         )
         expected = model.apply(variables, codes, method="decode").mean.reshape(3, -1)
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=activation)
+
+
+def test_without_labels_all_dots_are_of_one_colour_and_no_class_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
+    own.register(monkeypatch, own.images(), classes=())
+    launch.launch(override(ae.get_config("mine,smoke,linear"), {"latent_size": 2, "batch_size": 16}), tmp_path)
+    with opened(page.write(tmp_path, {})) as view:
+        traces = view.evaluate("explorer.chart.data.map((trace) => [trace.name, trace.x.length])")
+        assert traces == [["test images", 24]]
+        assert view.locator(".legend li").count() == 0
+        caption = view.locator(".picture", has=view.locator("#nearest")).inner_text()
+        assert "Nearest test image: number 0" in caption
+        assert "class" not in caption
