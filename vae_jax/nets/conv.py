@@ -10,6 +10,7 @@ import jax
 from flax import linen as nn
 
 from vae_jax.nets.base import Decoder, Encoder
+from vae_jax.nets.strided import Conv, ConvTranspose
 
 
 def halvings(side: int, times: int) -> list[int]:
@@ -31,7 +32,7 @@ class ConvEncoder(Encoder):
     def __call__(self, images: jax.Array) -> jax.Array:
         x = images
         for channels in self.hidden_sizes:
-            x = self.activation(nn.Conv(channels, (3, 3), strides=2)(x))
+            x = self.activation(Conv(channels)(x))
         x = x.reshape(x.shape[0], -1)
         x = self.activation(nn.Dense(self.bottleneck_width)(x))
         return self.output_activation(nn.Dense(self.output_size)(x))
@@ -56,5 +57,5 @@ class ConvDecoder(Decoder):
         return self.output_activation(self._enlarge(x, channels, (height, width)))
 
     def _enlarge(self, x: jax.Array, features: int, size: tuple[int, int]) -> jax.Array:
-        x = nn.ConvTranspose(features, (3, 3), strides=(2, 2))(x)
+        x = ConvTranspose(features)(x)
         return x[:, : size[0], : size[1], :]

@@ -75,9 +75,9 @@ def _flat(jaxpr: core.Jaxpr, arguments: Sequence[Any]) -> tuple[list[Step], list
 
     for equation in jaxpr.eqns:
         inputs = [value(variable) for variable in equation.invars]
-        if equation.primitive.name in CALLS:
-            inner = equation.params[CALLS[equation.primitive.name]]
-            inside, results = _flat(inner.jaxpr, [*inner.consts, *inputs])
+        if inner := _inner(equation):
+            given = inputs[len(inputs) - len(inner.jaxpr.invars) :]  # without the index of a platform
+            inside, results = _flat(inner.jaxpr, [*inner.consts, *given])
             steps += inside
         else:
             if len(equation.outvars) != 1:
@@ -86,6 +86,14 @@ def _flat(jaxpr: core.Jaxpr, arguments: Sequence[Any]) -> tuple[list[Step], list
             steps.append(Step(equation, inputs, results[0]))
         values |= zip(equation.outvars, results, strict=True)
     return steps, [value(variable) for variable in jaxpr.outvars]
+
+
+def _inner(equation: core.JaxprEqn) -> core.ClosedJaxpr | None:
+    """Returns the jaxpr that an equation calls: of forms for several platforms, the one for any."""
+    params = equation.params
+    if platforms := params.get("branches_platforms"):
+        return params["branches"][platforms.index(None)]
+    return params.get(CALLS.get(equation.primitive.name))
 
 
 def _needed(steps: Sequence[Step], result: object) -> list[Step]:
