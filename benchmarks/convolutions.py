@@ -24,7 +24,7 @@ from configs import vae
 from vae_jax import build, cost, data
 from vae_jax.config import override
 from vae_jax.nets import strided
-from vae_jax.train import Task, TrainState, init_state, train_step
+from vae_jax.train import TrainState, init_state, train_step
 
 ROW = "{:<30}{:>10}{:>10}{:>13}{:>11}{:>15}"
 Shape = tuple[int, int, int]

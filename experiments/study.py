@@ -86,7 +86,7 @@ def main(
 
 
 def _needed(studies: Mapping[str, Study], arguments: argparse.Namespace) -> dict[str, list[ConfigDict]]:
-    """Returns the configs of each study that is asked for; of all, those that can be done with the data set."""
+    """Returns the configs of each study asked for; where all are, of those that suit the data set."""
     needed = {}
     for name in arguments.studies or studies:
         configs, check = _configs(studies[name], arguments), getattr(studies[name], "check", None)

@@ -129,7 +129,7 @@ BAD = {
     "nothing": (
         (),
         {},
-        "prepare must return (images,), (images, labels) or (images, labels, factors), not 0",
+        "prepare must return (images,), (images, labels) or (images, labels, ",
     ),
 }
 
@@ -206,16 +206,14 @@ def test_prepare_that_raises_is_one_line(monkeypatch, folders):
 
     source = data.Source((4, 4, 1), 16, own.SIZES, (), "0" * 64, prepare)
     monkeypatch.setitem(data.SOURCES, "mine", source)
-    with pytest.raises(
-        UsageError, match="data set 'mine' could not be prepared: FileNotFoundError: .*'/none'"
-    ):
+    with pytest.raises(UsageError, match=r"could not be prepared: FileNotFoundError: .*'/none'"):
         data.load("mine")
 
 
 def test_prepare_that_returns_one_array_is_refused(monkeypatch, folders):
     source = data.Source((4, 4, 1), 16, own.SIZES, (), "0" * 64, lambda manual_dir: IMAGES)
     monkeypatch.setitem(data.SOURCES, "mine", source)
-    with pytest.raises(UsageError, match="prepare must return .*, not ndarray"):
+    with pytest.raises(UsageError, match=r"prepare must return .*, not ndarray"):
         data.load("mine")
 
 

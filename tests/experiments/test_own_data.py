@@ -138,8 +138,12 @@ def test_study_of_classes_is_refused_on_data_without_them(
 def test_of_all_studies_those_that_cannot_be_done_are_left_out(config, monkeypatch, tmp_path, capsys):
     own.register(monkeypatch, own.images(), classes=())
     cheap = types.SimpleNamespace(
-        configs=lambda name: [override(ae.get_config(f"{name},linear"), {"latent_size": 2, "batch_size": 16})],
-        report=lambda name, rows: Report({"picture": Figure()}, [Claim("it is", Estimate(1, 0, 3), at_least=0)]),
+        configs=lambda name: [
+            override(ae.get_config(f"{name},linear"), {"latent_size": 2, "batch_size": 16})
+        ],
+        report=lambda name, rows: Report(
+            {"picture": Figure()}, [Claim("it is", Estimate(1, 0, 3), at_least=0)]
+        ),
         **{"__file__": "cheap.py", "__doc__": "Cheap."},
     )
     monkeypatch.setattr("experiments.drawing.most", lambda: 1)

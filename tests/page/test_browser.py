@@ -260,7 +260,9 @@ def test_every_net_and_activation_agrees_with_jax(view, net):
 def test_without_labels_all_dots_are_of_one_colour_and_no_class_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
     own.register(monkeypatch, own.images(), classes=())
-    launch.launch(override(ae.get_config("mine,smoke,linear"), {"latent_size": 2, "batch_size": 16}), tmp_path)
+    launch.launch(
+        override(ae.get_config("mine,smoke,linear"), {"latent_size": 2, "batch_size": 16}), tmp_path
+    )
     with opened(page.write(tmp_path, {})) as view:
         traces = view.evaluate("explorer.chart.data.map((trace) => [trace.name, trace.x.length])")
         assert traces == [["test images", 24]]
