@@ -168,15 +168,58 @@ def test_failing_run_stops_no_other_and_is_tried_again(undisturbed, tmp_path, mo
     assert_same(trace(again.run), trace(undisturbed[failing]))
 
 
-def test_run_held_by_another_process_stops_no_other(undisturbed, tmp_path):
+def test_run_held_by_another_process_stops_no_other_and_is_trained_alone_once_let_go(
+    undisturbed, tmp_path, monkeypatch
+):
     held = Attempt(CONFIGS[2], tmp_path)
     held.begin(0)
-    outcomes = together(tmp_path)
-    (refused,) = [outcome for outcome in outcomes if outcome.status == "failed"]
-    assert refused.run == held.run
-    assert "is being trained by another process" in str(refused.error)
+    for _ in range(2):  # that it is tried again, and held again, changes nothing
+        outcomes = together(tmp_path)
+        (other,) = [outcome for outcome in outcomes if outcome.status == launch.HELD]
+        assert other.run == held.run
+        assert "is being trained by another process" in str(other.error)
+        ended = sorted(outcome.status for outcome in outcomes if outcome.run != held.run)
+        assert ended == ["completed"] * 7 + ["diverged"]
     held.end()
+    rows, real = [], pool.Pool.advance
+    monkeypatch.setattr(
+        pool.Pool, "advance", lambda own, slots: (rows.append(len(slots)), real(own, slots))[1]
+    )
     assert {outcome.status for outcome in together(tmp_path)} == {"completed", "diverged"}
+    assert rows == [1] * CONFIGS[2].num_epochs
+    for name, value in undisturbed[held.run.id].result()["metrics"].items():
+        np.testing.assert_allclose(held.run.result()["metrics"][name], value, rtol=1e-3)
+
+
+def test_run_of_a_checkpoint_that_another_process_holds_is_left_to_it(undisturbed, tmp_path, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        together(tmp_path, stop_after(6))
+    held = Attempt(CONFIGS[2], tmp_path)
+    held.begin(0)  # anew
+    statuses = {outcome.run.id: outcome.status for outcome in together(tmp_path)}
+    assert statuses.pop(held.run.id) == launch.HELD
+    assert launch.HELD not in statuses.values()
+    held.end()
+    outcomes = together(tmp_path)
+    assert {outcome.status for outcome in outcomes} == {"completed", "diverged"}
+    assert [line["epoch"] for line in held.run.metrics()] == [1, 2, 3, 4]
+    assert capsys.readouterr().err == ""
+
+
+def test_run_that_another_process_evaluates_is_left_to_it(undisturbed, tmp_path, monkeypatch):
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            together(tmp_path, configs=CONFIGS[:2])
+    attempts = [Attempt(config, tmp_path) for config in CONFIGS[:2]]
+    (trained,) = [attempt for attempt in attempts if attempt.trained]
+    with trained.run.lock():
+        outcomes = {outcome.run.id: outcome.status for outcome in together(tmp_path, configs=CONFIGS[:2])}
+    assert outcomes.pop(trained.run.id) == launch.HELD
+    assert [*outcomes.values()] == ["completed"]
 
 
 def test_what_stops_all_fails_those_that_are_not_finished(tmp_path):

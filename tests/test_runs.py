@@ -177,9 +177,12 @@ def test_run_that_another_process_set_aside_or_mended_stays(run):
 
 
 def test_run_that_a_process_trains_is_not_set_aside(run):
+    (run.path / "metrics.jsonl").write_text("{}\n")
     with run.lock():
-        assert "by another process" in refusal(run.set_aside)
+        assert run.set_aside() is None
     assert run.exists
+    assert run.set_aside().exists()
+    assert not run.exists
 
 
 def test_result_is_one_json_object(run):
@@ -249,7 +252,9 @@ def test_run_is_held_by_one_process_at_a_time(run):
     with run.lock():
         assert f"run '{run.path}' is being trained by another process" in refusal(run.lock().__enter__)
         assert run.holder()
+        assert run.is_held
     assert run.holder() == ""  # though this process lives on
+    assert not run.is_held
     with run.lock():
         pass
 

@@ -54,8 +54,10 @@ class Attempt:
           mark: as it was after `epoch`; None where the number of epochs is all that is known. Trained
             in another population, the last digits of a run's losses are others.
 
-        That it is damaged, `begin` says.
+        That it is damaged, or that another process has it, `begin` says.
         """
+        if not self._is_held and self.run.is_held:
+            return False
         try:
             lines = self.run.metrics()
         except DamagedError:
@@ -70,7 +72,8 @@ class Attempt:
         """Takes the run's directory, which is made if need be, for this process until `end`.
 
         Raises:
-          UsageError: another process has it, or it cannot be made.
+          HeldError: another process has it.
+          UsageError: it cannot be made.
         """
         if not self._is_held:
             make_dir(self.run.path)
@@ -86,7 +89,8 @@ class Attempt:
           earlier: the run that trained so far, where it was another with a smaller budget.
 
         Raises:
-          UsageError: another process has it, or what it holds is damaged.
+          HeldError: another process has it.
+          UsageError: what it holds is damaged.
         """
         if self._damage:
             raise self._damage

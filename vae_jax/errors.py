@@ -26,6 +26,10 @@ class DamagedError(UsageError):
         self.path = path
 
 
+class HeldError(UsageError):
+    """Another process has the run; it lets go of it at the end of its training, or where it dies."""
+
+
 def suggestion(name: str, choices: Iterable[str]) -> str:
     """Returns "; did you mean 'x'?" for the choice nearest to `name`, or ""."""
     nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)

@@ -17,11 +17,13 @@ from ml_collections import ConfigDict
 from vae_jax import budgets, build, checkpoints, data, devices, distributed, fit, identity, pool, runs
 from vae_jax.attempt import Attempt
 from vae_jax.config import override
-from vae_jax.errors import DamagedError, UsageError
+from vae_jax.errors import DamagedError, HeldError, UsageError
 from vae_jax.finish import Common, finish, machine, share, tidy, train_images
 from vae_jax.model import Autoencoder, variables
 from vae_jax.pool import Show
 from vae_jax.train import Task
+
+HELD = "held"  # by another process: no outcome yet
 
 
 def quiet(run: runs.Run, epoch: int, metrics: dict[str, float]) -> None:
@@ -30,7 +32,10 @@ def quiet(run: runs.Run, epoch: int, metrics: dict[str, float]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a run ended: completed, diverged or failed; `error` is what it failed by."""
+    """How a run ended: completed, diverged or failed; `error` is what it failed by.
+
+    Or HELD, where it is not known yet.
+    """
 
     run: runs.Run
     status: str
@@ -59,6 +64,7 @@ def launch(
       The run and the content of its result.json.
 
     Raises:
+      HeldError: another process trains it.
       UsageError: a bad config, missing data, a directory that cannot be written or is damaged.
     """
     attempt = Attempt(config, workdir)
@@ -99,8 +105,8 @@ def launch_together(
 ) -> Iterator[Outcome]:
     """Trains and evaluates runs in one program, yielding each as it ends.
 
-    A run that fails stops no other. What stops them all, such as too little memory or a full
-    disk, fails those that are not finished then.
+    A run that fails stops no other, nor does one that another process trains: it is HELD. What
+    stops them all, such as too little memory or a full disk, fails those that are not finished then.
 
     Args:
       attempts: the runs, of one data set.
@@ -171,7 +177,8 @@ def _reopened(attempt: Attempt, image_shape: tuple[int, int, int]) -> fit.Ending
 
 def _outcome(attempt: Attempt, ending: fit.Ending | UsageError, common: Common) -> Outcome:
     if isinstance(ending, UsageError):
-        return _found(attempt) if attempt.result else Outcome(attempt.run, "failed", {}, ending)
+        status = HELD if isinstance(ending, HeldError) else "failed"
+        return _found(attempt) if attempt.result else Outcome(attempt.run, status, {}, ending)
     try:
         result = finish(attempt, ending, common)
     except Exception as error:

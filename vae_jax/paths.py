@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from vae_jax.errors import UsageError
-from vae_jax.files import check_folder, open_file
+from vae_jax.files import check_folder, is_there, open_file
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]+\.tmp")
 
@@ -93,3 +93,14 @@ def locked(path: pathlib.Path, wait: bool = True, delete: pathlib.Path | None = 
     with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, delete), "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield file
+
+
+def is_locked(path: pathlib.Path) -> bool:
+    """Whether somebody holds the lock that the file `path` is. Makes no file."""
+    if not is_there(path):
+        return False
+    try:
+        with locked(path, wait=False):
+            return False
+    except BlockingIOError:
+        return True

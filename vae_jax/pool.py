@@ -16,7 +16,7 @@ import numpy as np
 
 from vae_jax import budgets, build, checkpoints, cost, devices, fit, padding
 from vae_jax.attempt import Attempt
-from vae_jax.errors import UsageError
+from vae_jax.errors import HeldError, UsageError
 from vae_jax.runs import DAMAGED, Run
 from vae_jax.train import Task
 
@@ -55,6 +55,7 @@ def train(
             pool.save(folder)
             took = time.perf_counter() - began
             due = time.perf_counter() + max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
+    pool.leave(folder)
 
 
 class Tick(NamedTuple):
@@ -74,6 +75,7 @@ class Pool:
     Attributes:
       slots: for each slot, the index of its run, or IDLE.
       queue: indices of the runs that wait for one.
+      elsewhere: indices of the runs that another process trains.
       members: what is trained in the slots, a leading axis on every array.
       ticks: epochs that the population has made.
     """
@@ -81,8 +83,8 @@ class Pool:
     def __init__(self, task: Task, attempts: Sequence[Attempt], images: fit.Images, width: int, show: Show):
         self.task, self.attempts, self.images, self._show = task, attempts, images, show
         self.slots = np.full(min(width, len(attempts)), IDLE, np.int32)
-        self.queue = list(range(len(attempts)))
-        self.ticks = 0
+        self.queue, self.elsewhere = list(range(len(attempts))), []
+        self.ticks = self._kept = 0
         self._untold: Tick | None = None
         self._over = np.zeros(len(self.slots), bool)
         self._padded = any(attempt.task != task for attempt in attempts)
@@ -147,6 +149,12 @@ class Pool:
                 attempt.sync()
         checkpoints.save_numbered(folder, self.ticks, self._content())
 
+    def leave(self, folder: pathlib.Path) -> None:
+        """Keeps which runs are left to another process: who takes them over trains these alone."""
+        if self.elsewhere and self.ticks > self._kept:
+            self.slots[:] = IDLE
+            self.save(folder)
+
     def restore(self, folder: pathlib.Path) -> Iterator[Ended]:
         """Goes on from the newest checkpoint, if there is one; yields runs that cannot.
 
@@ -155,7 +163,7 @@ class Pool:
         """
         aside = self.attempts[0].run.path.parent / DAMAGED
         saved = checkpoints.restore_newest(folder, self._content(), aside)
-        self.ticks = int(saved["ticks"])
+        self.ticks = self._kept = int(saved["ticks"])
         seated, waiting = np.asarray(saved["slots"]), np.asarray(saved["waiting"])
         gone = [index for index in self.queue if not waiting[index] and index not in seated]
         self.queue = [index for index in self.queue if waiting[index]]
@@ -167,7 +175,7 @@ class Pool:
                 yield from self._seat(slot, index, progress if known else None)
 
     def _content(self) -> dict[str, Any]:
-        waiting = np.isin(np.arange(len(self.attempts)), self.queue)
+        waiting = np.isin(np.arange(len(self.attempts)), self.queue + self.elsewhere)
         marks = [0 if index == IDLE else self.attempts[index].mark for index in self.slots]
         where = {"slots": self.slots.copy(), "waiting": waiting, "ticks": np.int32(self.ticks)}
         return {"progress": self.members.progress, "marks": np.array(marks, np.uint32)} | where
@@ -180,6 +188,7 @@ class Pool:
             if not attempt.trained:
                 attempt.begin(0 if progress is None else int(progress.epoch), earlier)
         except UsageError as error:
+            self.elsewhere += [index] if isinstance(error, HeldError) else []
             yield attempt, error
             return
         member = self._member(attempt)

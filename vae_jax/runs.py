@@ -27,8 +27,8 @@ from ml_collections import ConfigDict
 
 from vae_jax import config as configs
 from vae_jax import files, formats
-from vae_jax.errors import DamagedError, UsageError
-from vae_jax.paths import append, becomes, locked, make_dir, make_inside, move_aside, write_whole
+from vae_jax.errors import DamagedError, HeldError, UsageError
+from vae_jax.paths import append, becomes, is_locked, locked, make_dir, make_inside, move_aside, write_whole
 
 TAIL_BYTES = 1 << 16  # more than a line of metrics.jsonl has
 RUN_ID = re.compile(r"[0-9a-f]{12}")
@@ -91,7 +91,7 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the run for this process; UsageError where another one has it.
+        """Holds the run for this process; HeldError where another one has it.
 
         Nothing in it is a link that would be written or deleted through: DamagedError says so.
         """
@@ -100,7 +100,7 @@ class Run:
             try:
                 file = stack.enter_context(locked(self.path / ".lock", wait=False, delete=self.path))
             except BlockingIOError:
-                raise UsageError(f"run '{self.path}' is being trained by another process") from None
+                raise HeldError(f"run '{self.path}' is being trained by another process") from None
             file.truncate(0)
             file.write(f"{socket.gethostname()} {os.getpid()} {threading.get_ident()}")
             file.flush()
@@ -109,6 +109,11 @@ class Run:
                 yield
             finally:
                 file.truncate(0)  # this process may live on
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its `lock` is taken. Writes nothing."""
+        return is_locked(self.path / ".lock")
 
     def holder(self) -> str:
         """Returns the host, process and thread that train it, or "" where none do.
@@ -189,10 +194,9 @@ class Run:
     def set_aside(self) -> pathlib.Path | None:
         """Moves a damaged run out of the way; returns where to, or None where another process did.
 
-        Raises:
-          UsageError: a process trains it.
+        Whoever trains the run set the damaged one aside, or does so now.
         """
-        with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as held:
+        with contextlib.suppress(FileNotFoundError, HeldError), contextlib.ExitStack() as held:
             try:
                 held.enter_context(self.lock())
                 self.verify()

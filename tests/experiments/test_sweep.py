@@ -30,6 +30,9 @@ def sweep_seed():
 def sweep_more_seeds():
     return [{"seed": seed} for seed in range(6)]
 
+def sweep_later_seeds():  # of which some are among those before
+    return [{"seed": seed} for seed in range(3, 9)]
+
 def sweep_latent_size():
     return [{"latent_size": 2}, {"latent_size": 3}]
 
@@ -233,6 +236,55 @@ def test_two_launches_at_once_share_the_runs(config, workdir, tmp_path, executor
     for run, other in zip(runs.all_runs(workdir), runs.all_runs(undisturbed), strict=True):
         assert run.id == other.id
         assert_same_bits(run, other)
+        run.verify()
+
+
+# A sweep whose epochs take long, in this process or in workers.
+SLOW = """
+import sys, time
+from vae_jax import runs
+append = runs.Run.append_metrics
+runs.Run.append_metrics = lambda run, line: (time.sleep(0.02), append(run, line))[-1]
+"""
+SLOW_SWEEP = f"""{SLOW}
+from experiments import cli, sweep
+from vae_jax.sweeps import processes
+processes.COMMAND = ["-c", {SLOW + "from vae_jax.sweeps.worker import main; main()"!r}]
+cli.run(sweep.main)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [False, True], ids=["both end", "one is killed"])
+@pytest.mark.parametrize("executor", ["local:1", "local:2", "processes:2"])
+def test_two_sweeps_at_once_that_have_some_runs_in_common(config, workdir, executor, killed):
+    first_argv, second_argv = (
+        arguments(f"{config}:60", workdir, names, f"--executor={executor}")
+        for names in ("more_seeds", "later_seeds")
+    )
+    with start("-c", SLOW_SWEEP, *first_argv) as first:
+        while first.poll() is None and len(list(workdir.glob("*/metrics.jsonl"))) < 6:
+            time.sleep(0.01)
+        with start("-m", "experiments.sweep", *second_argv) as second:
+            while killed and "waiting for it" not in (line := second.stderr.readline()):
+                assert line, second.communicate()
+            if killed:
+                first.kill()
+            second_told = second.communicate(timeout=120)
+        first_told = first.communicate(timeout=120)
+    assert second.returncode == 0, second_told
+    assert f"6 runs in {workdir}: 6 completed\n" in second_told[0]
+    if killed:
+        assert first.returncode == -signal.SIGKILL
+        assert sweep.main(first_argv) == 0
+    else:
+        assert (first.returncode, first_told[1]) == (0, ""), first_told
+        assert f"6 runs in {workdir}: 6 completed\n" in first_told[0]
+        # Trained once: whoever begins a run begins a file of events.
+        assert [len(list(run.path.glob("events.*"))) for run in runs.all_runs(workdir)] == [1] * 9
+    assert not list((workdir / "populations").iterdir())
+    for run in runs.all_runs(workdir):
+        assert run.final_result()["status"] == "completed"
         run.verify()
 
 

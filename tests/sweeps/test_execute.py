@@ -1,6 +1,9 @@
+import contextlib
+import itertools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
@@ -12,10 +15,11 @@ from configs import vae
 from vae_jax import data, runs
 from vae_jax.config import override
 from vae_jax.errors import UsageError
-from vae_jax.launch import quiet
+from vae_jax.launch import HELD, quiet
 from vae_jax.paths import locked
 from vae_jax.runs import all_runs
 from vae_jax.sweeps import Place, execute, executor, local, population, processes, worker
+from vae_jax.sweeps.backlog import Backlog
 from vae_jax.sweeps.population import Population
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 3, "evaluation.iwae_samples": 2}
@@ -37,6 +41,24 @@ def execute_all(name, workdir, show=quiet):
     return list(executor(name, workdir).execute(POPULATIONS, Place(workdir), show))
 
 
+def run_at(workdir, config):
+    return runs.find(workdir, config, data.source("digits").sha256)
+
+
+@contextlib.contextmanager
+def others_done(workdir, name):
+    """Yields the outcomes still to come, and the run that another process trains: all others have ended."""
+    held = run_at(workdir, CONFIGS[0])
+    held.path.mkdir()
+    with held.lock():
+        outcomes = executor(name, workdir).execute(POPULATIONS, Place(workdir), quiet)
+        done = list(itertools.islice(outcomes, len(CONFIGS) - 1))
+        assert held.id not in {outcome.run.id for outcome in done}
+        assert {outcome.status for outcome in done} == {"completed", "diverged"}
+        assert not held.exists
+        yield outcomes, held
+
+
 def numbers(run):
     result = run.result()
     lines = [{n: v for n, v in line.items() if n != "seconds"} for line in run.metrics()]
@@ -44,11 +66,16 @@ def numbers(run):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The runs of an execution in this process, one population after another."""
+def finished(tmp_path_factory):
+    """The work directory of an execution in this process, one population after another."""
     workdir = tmp_path_factory.mktemp("undisturbed")
     execute_all("local:1", workdir)
-    return {run.id: numbers(run) for run in all_runs(workdir)}
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished):
+    return {run.id: numbers(run) for run in all_runs(finished)}
 
 
 @pytest.mark.parametrize("name", [*EXECUTORS, pytest.param(SUBMITIT, marks=pytest.mark.slow)])
@@ -104,20 +131,43 @@ def test_population_whose_process_dies_every_time_is_given_up(tmp_path, monkeypa
     }
 
 
+class Held(execute.Remote):
+    """Workers that find the run held, each time, and die where it is let go."""
+
+    slots, started = 1, 0
+
+    def start(self, order):
+        self.started += 1
+        if self.started <= 2 * execute.TRIES:
+            tell(order, population.read(pathlib.Path(order.population)).run_ids(), HELD)
+        return types.SimpleNamespace(running=lambda: False, stop=lambda: None)
+
+
+def tell(order, run_ids, status):
+    path = pathlib.Path(order.told)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        for run_id in run_ids:
+            file.write(json.dumps({"run": run_id, "status": status, "result": {}, "error": None}) + "\n")
+
+
+def test_waiting_for_another_process_is_no_death(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "LOOK_SECONDS", 0.0)
+    held = Held()
+    (outcome,) = held.execute([Population((BASE,), (2, 4), 1)], Place(tmp_path), quiet)
+    assert held.started == 3 * execute.TRIES
+    assert str(outcome.error) == "its process died 3 times without getting any further"
+
+
 class Mortal(execute.Remote):
     """Workers that each tell the end of one run more, and die."""
 
     slots, told = 1, 0
 
     def start(self, order):
-        of_order = population.read(pathlib.Path(order.population))
-        path = pathlib.Path(order.told)
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.told += 1
-        for run_id in sorted(of_order.run_ids())[: self.told]:
-            line = {"run": run_id, "status": "completed", "result": {}, "error": None}
-            with open(path, "a") as file:
-                file.write(json.dumps(line) + "\n")
+        of_order = population.read(pathlib.Path(order.population))
+        tell(order, sorted(of_order.run_ids())[: self.told], "completed")
         return types.SimpleNamespace(running=lambda: False, stop=lambda: None)
 
 
@@ -132,7 +182,7 @@ def test_population_that_gets_further_each_time_is_not_given_up(tmp_path, monkey
 
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_failure_is_told_and_does_not_stop_the_others(undisturbed, tmp_path, name):
-    damaged = runs.find(tmp_path, CONFIGS[1], data.source("digits").fingerprint)
+    damaged = run_at(tmp_path, CONFIGS[1])
     damaged.path.mkdir()
     (damaged.path / "config.json").write_text("{}")
     outcomes = {outcome.run.id: outcome for outcome in execute_all(name, tmp_path)}
@@ -212,6 +262,41 @@ def test_interrupt_does_not_wait_for_a_population_that_another_process_trains(tm
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
+def test_run_that_another_process_finishes_is_found(finished, tmp_path, capfd, name):
+    with others_done(tmp_path, name) as (outcomes, held):
+        trained = run_at(finished, CONFIGS[0])
+        shutil.copytree(trained.path, held.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock"))
+        (outcome,) = outcomes  # though the lock is not let go
+    assert (outcome.run, outcome.status) == (held, "completed")
+    assert numbers(held) == numbers(trained)
+    assert outcome.result == held.result()
+    assert not list((tmp_path / population.FOLDER).iterdir())
+    told = f"run '{held.path}' is being trained by another process: waiting for it\n"
+    assert capfd.readouterr().err in ("", told)  # said once, if ever: it may be found at the first look
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_run_that_another_process_lets_go_of_is_taken_over(undisturbed, tmp_path, name):
+    with others_done(tmp_path, name) as (outcomes, held):
+        others = [run.path / "metrics.jsonl" for run in all_runs(tmp_path) if run != held]
+        before = [path.stat().st_mtime_ns for path in others]
+    outcomes = {outcome.run.id: outcome for outcome in outcomes}  # those of its population are told again
+    outcome = outcomes[held.id]
+    assert outcomes.keys() == POPULATIONS[0].run_ids()
+    assert (outcome.run, outcome.status) == (held, "completed")
+    for metric, value in undisturbed[held.id][1].items():
+        assert outcome.result["metrics"][metric] == pytest.approx(value, rel=1e-3)
+    assert [path.stat().st_mtime_ns for path in others] == before
+    assert not list((tmp_path / population.FOLDER).iterdir())
+
+
+def test_interrupt_does_not_wait_for_a_run_that_another_process_trains(tmp_path):
+    with others_done(tmp_path, "local:2") as (outcomes, _):
+        outcomes.close()
+    assert not [thread for thread in threading.enumerate() if thread.daemon and thread.name == local.THREAD]
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
 def test_interrupt_stops_them_all_and_leaves_no_process(tmp_path, name):
     def interrupt(run, epoch, metrics):
         raise KeyboardInterrupt
@@ -224,15 +309,40 @@ def test_interrupt_stops_them_all_and_leaves_no_process(tmp_path, name):
 
 
 def test_free_population_is_taken_before_one_that_another_process_trains(tmp_path, capsys):
-    waiting = list(POPULATIONS)
+    backlog = Backlog(POPULATIONS, tmp_path)
     POPULATIONS[0].write(tmp_path)
     with locked(POPULATIONS[0].lock(tmp_path)):
         assert POPULATIONS[0].is_held(tmp_path)
-        assert execute.next_free(waiting, tmp_path) == POPULATIONS[1]
-        assert execute.next_free(waiting, tmp_path) == POPULATIONS[2]
-        assert execute.next_free(waiting, tmp_path) == POPULATIONS[0]
-    assert f"another process trains population {POPULATIONS[0].id}" in capsys.readouterr().err
+        assert backlog.take() == POPULATIONS[1]
+        assert backlog.take() == POPULATIONS[2]
+        assert capsys.readouterr().err == ""
+        assert backlog.take() is None
+        assert backlog.take() is None
+    told = f"another process trains population {POPULATIONS[0].id}: waiting for it\n"
+    assert capsys.readouterr().err == told  # once
     assert not POPULATIONS[0].is_held(tmp_path)
+    assert backlog.take() == POPULATIONS[0]
+    assert not backlog
+
+
+def test_population_that_was_put_off_comes_after_the_others_and_when_one_of_its_runs_is_let_go(
+    tmp_path, capsys
+):
+    backlog = Backlog(POPULATIONS[:2], tmp_path)
+    held = backlog.take().runs(tmp_path)
+    with contextlib.ExitStack() as one, contextlib.ExitStack() as other:
+        for stack, run in zip((one, other), held.values(), strict=True):
+            run.path.mkdir()
+            stack.enter_context(run.lock())
+        backlog.put_off(POPULATIONS[0], held, failed=False)
+        assert backlog.take() == POPULATIONS[1]
+        assert backlog.take() is None
+        first, _ = held.values()
+        told = f"run '{first.path}' is being trained by another process: waiting for it and 1 more\n"
+        assert capsys.readouterr().err == told
+        assert list(backlog.found()) == []
+        other.close()
+        assert backlog.take() == POPULATIONS[0]
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,9 @@ def test_runs_that_begin_anew_are_counted(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     scheduling.settle(part, tmp_path)
     assert capsys.readouterr().err.startswith("1 of these runs were begun together with others: ")
+    with part[0].run.lock():  # nor does one that is being trained: it is waited for
+        scheduling.settle(part, tmp_path)
+    assert capsys.readouterr().err == ""
     scheduling.settle(whole, tmp_path)
     assert capsys.readouterr().err == ""
 

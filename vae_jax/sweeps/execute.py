@@ -3,7 +3,6 @@
 import collections
 import math
 import pathlib
-import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,10 @@ from typing import Any, NamedTuple, Protocol
 from vae_jax import files
 from vae_jax.errors import UsageError
 from vae_jax.identity import imports
-from vae_jax.launch import Outcome
+from vae_jax.launch import HELD, Outcome
 from vae_jax.pool import Show
 from vae_jax.runs import Run
+from vae_jax.sweeps.backlog import Backlog
 from vae_jax.sweeps.population import Population
 from vae_jax.sweeps.worker import Order
 
@@ -68,28 +68,21 @@ class Remote:
         raise NotImplementedError
 
     def execute(self, populations: Sequence[Population], place: Place, show: Show) -> Iterator[Outcome]:
-        waiting, tries, furthest = list(populations), collections.Counter(), collections.Counter()
+        backlog, tries = Backlog(populations, place.workdir), Tries()
         flights: list[Flight] = []
         try:
-            while waiting or flights:
-                while waiting and len(flights) < self.slots:
-                    population = next_free(waiting, place.workdir)
-                    tries[population.id] += 1
-                    flights.append(Flight(population, place, self.start))
+            while backlog or flights:
                 began = time.monotonic()
+                yield from backlog.found()
+                while len(flights) < self.slots and (population := backlog.take()):
+                    flights.append(Flight(population, place, self.start))
                 for flight in tuple(flights):
                     landed = not flight.job.running()  # before the last look
                     yield from flight.look(show)
                     if landed:
                         flights.remove(flight)
-                        if flight.progress() > furthest[flight.population.id]:
-                            furthest[flight.population.id] = flight.progress()
-                            tries[flight.population.id] = 1
-                        if flight.left and tries[flight.population.id] < TRIES:
-                            waiting.insert(0, flight.population)
-                        else:
-                            yield from flight.end()
-                time.sleep(max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE))
+                        yield from flight.end(backlog, tries)
+                time.sleep(pause(began))
         finally:
             for flight in flights:
                 flight.job.stop()
@@ -98,16 +91,31 @@ class Remote:
         pass
 
 
+class Tries:
+    """How often populations died in workers without getting any further than before."""
+
+    def __init__(self):
+        self._died, self._furthest = collections.Counter(), collections.Counter()
+
+    def died(self, population: Population, progress: int) -> int:
+        """Takes note of a death after so much progress; returns how many there were without any."""
+        if progress > self._furthest[population.id]:
+            self._furthest[population.id], self._died[population.id] = progress, 0
+        self._died[population.id] += 1
+        return self._died[population.id]
+
+
 class Flight:
     """A population in a worker, as seen from its launcher.
 
     Attributes:
       left: its runs of which no outcome is known.
+      held: those among them that another process trains.
     """
 
     def __init__(self, population: Population, place: Place, start: Any):
         self.population, self._workdir = population, place.workdir
-        self.left = population.runs(place.workdir)
+        self.left, self.held = population.runs(place.workdir), {}
         self._epochs: dict[str, int] = {}
         self._ends, self._failed = 0, False
         told = population.folder(place.workdir).absolute() / "told"
@@ -125,20 +133,30 @@ class Flight:
                 show(run, line["epoch"], {n: math.nan if v is None else v for n, v in line.items()})
         for line in self._lines():
             outcome = _outcome(line, self._workdir)
+            if outcome.status == HELD:
+                self.held[outcome.run.id] = outcome.run
+                continue
             self._ends += 1
             self._failed |= outcome.status == "failed"
             self.left.pop(outcome.run.id, None)
             yield outcome
 
     def progress(self) -> int:
-        """Returns how far it was seen to get: epochs of all its runs, and ends."""
-        return sum(self._epochs.values()) + self._ends
+        """Returns how far it was seen to get: epochs of all runs that it trains, and ends."""
+        own = [epoch for run_id, epoch in self._epochs.items() if run_id not in self.held]
+        return sum(own) + self._ends
 
-    def end(self) -> Iterator[Outcome]:
-        """Gives up the runs that are left, if any; else the population's folder has done its work."""
-        error = RuntimeError(f"its process died {TRIES} times without getting any further")
-        yield from (Outcome(run, "failed", {}, error) for run in self.left.values())
-        if not (self.left or self._failed):
+    def end(self, backlog: Backlog, tries: Tries) -> Iterator[Outcome]:
+        """Sees to what the worker left, which is over: tries it again, waits for it or gives it up."""
+        if self.left.keys() - self.held.keys():
+            if tries.died(self.population, self.progress()) < TRIES:
+                backlog.put_back(self.population)
+                return
+            error = RuntimeError(f"its process died {TRIES} times without getting any further")
+            yield from (Outcome(run, "failed", {}, error) for run in self.left.values())
+        elif self.left:
+            backlog.put_off(self.population, self.left, self._failed)
+        elif not self._failed:
             self.population.remove(self._workdir)
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -154,14 +172,9 @@ class Flight:
             return []
 
 
-def next_free(waiting: list[Population], workdir: pathlib.Path) -> Population:
-    """Takes the first population that no process trains; where there is none, the first, to wait for it."""
-    for population in waiting:
-        if not population.is_held(workdir):
-            waiting.remove(population)
-            return population
-    print(f"another process trains population {waiting[0].id}: waiting for it", file=sys.stderr)
-    return waiting.pop(0)
+def pause(began: float) -> float:
+    """Returns the seconds until the next look, where this one began then, by `time.monotonic`."""
+    return max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE)
 
 
 def _outcome(told: dict[str, Any], workdir: pathlib.Path) -> Outcome:

@@ -4,13 +4,15 @@ import contextlib
 import queue
 import resource
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from vae_jax.launch import Outcome
+from vae_jax.launch import HELD, Outcome
 from vae_jax.pool import Show
+from vae_jax.sweeps.backlog import Backlog
 from vae_jax.sweeps.cores import threads
-from vae_jax.sweeps.execute import LOOK_SECONDS, Place, next_free
+from vae_jax.sweeps.execute import Place, pause
 from vae_jax.sweeps.population import Population, launch
 
 THREAD = "population"
@@ -74,13 +76,17 @@ class _Crew:
 
     def __init__(self, populations: Sequence[Population], place: Place):
         self.told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._waiting, self._place = list(populations), place
+        self._backlog, self._place = Backlog(populations, place.workdir), place
         self._choosing, self._stopping = threading.Lock(), threading.Event()
 
     def work(self) -> None:
         try:
-            while population := self._take():
-                self._train(population)
+            while self._backlog and not self._stopping.is_set():
+                began = time.monotonic()
+                if population := self._take():
+                    self._train(population)
+                else:  # all that is left waits for another process
+                    self._stopping.wait(pause(began))
         except BaseException as error:
             self.told.put(error)
         self.told.put(None)
@@ -93,20 +99,24 @@ class _Crew:
 
     def _take(self) -> Population | None:
         with self._choosing:
-            over = not self._waiting or self._stopping.is_set()
-            return None if over else next_free(self._waiting, self._place.workdir)
+            for outcome in self._backlog.found():
+                self.told.put(outcome)
+            return self._backlog.take()
 
     def _train(self, population: Population) -> None:
-        while population.is_held(self._place.workdir):  # by another process
-            if self._stopping.wait(LOOK_SECONDS):
-                return
-        failed = False
+        held, failed = {}, False
         for outcome in launch(population, *self._place, self._show):
             failed |= outcome.status == "failed"
-            self.told.put(outcome)
+            if outcome.status == HELD:
+                held[outcome.run.id] = outcome.run
+            else:
+                self.told.put(outcome)
             if self._stopping.is_set():
                 return
-        if not failed:
+        if held:
+            with self._choosing:
+                self._backlog.put_off(population, held, failed)
+        elif not failed:
             population.remove(self._place.workdir)
 
     def _show(self, *epoch: Any) -> None:

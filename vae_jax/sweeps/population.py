@@ -25,7 +25,7 @@ from vae_jax.config import canonical, flatten, hash_text, override, read_fields,
 from vae_jax.errors import DamagedError, UsageError
 from vae_jax.identity import resolved_json
 from vae_jax.launch import Outcome, launch_together, quiet
-from vae_jax.paths import becomes, locked, make_inside, move_aside, write_whole
+from vae_jax.paths import becomes, is_locked, locked, make_inside, move_aside, write_whole
 from vae_jax.pool import Show
 from vae_jax.runs import DAMAGED, Run
 from vae_jax.train import Task
@@ -97,13 +97,7 @@ class Population:
 
     def is_held(self, workdir: pathlib.Path) -> bool:
         """Whether a process trains it. Writes nothing."""
-        if not files.is_there(self.lock(workdir)):
-            return False
-        try:
-            with locked(self.lock(workdir), wait=False):
-                return False
-        except BlockingIOError:
-            return True
+        return is_locked(self.lock(workdir))
 
     def remove(self, workdir: pathlib.Path) -> None:
         """Deletes its files, which none of its runs needs any more, and what a kill left half-written."""
@@ -243,7 +237,9 @@ def launch(
     """Trains what is left of a population, yielding each run's outcome; see `launch_together`.
 
     Where another process trains it, this one waits: it then finds the runs done, or goes on with
-    them if that process died. What is wrong with all of them, such as missing data, fails each.
+    them if that process died. Where another process trains a run of it in another population, the
+    run's outcome is HELD: whoever waits for it holds nothing meanwhile, so that no two launches wait
+    for each other. What is wrong with all of them, such as missing data, fails each.
     """
     left = population.runs(workdir)
     try:

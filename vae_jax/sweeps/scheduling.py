@@ -146,7 +146,8 @@ def _tell_anew(
     stays = {population.id for population in chosen}
     lost = set().union(*(population.run_ids() for population in earlier if population.id not in stays))
     lost -= set().union(*(population.run_ids() for population in earlier if population.id in stays))
-    begun = sum(not e.over and e.run.id in lost and e.run.last_metrics() is not None for e in planned)
+    left = [entry.run for entry in planned if not entry.over and entry.run.id in lost]
+    begun = sum(run.last_metrics() is not None and not run.is_held for run in left)
     if begun:
         print(
             f"{begun} of these runs were begun together with others: they begin anew here; "
