@@ -239,19 +239,27 @@ def test_two_launches_at_once_share_the_runs(config, workdir, tmp_path, executor
         run.verify()
 
 
-# A sweep whose epochs take long, in this process or in workers.
-SLOW = """
-import sys, time
+# A sweep whose runs stay where they are, in this process or in workers, until so many others have ended.
+WAITING = """
+import time
 from vae_jax import runs
+
 append = runs.Run.append_metrics
-runs.Run.append_metrics = lambda run, line: (time.sleep(0.02), append(run, line))[-1]
+
+def waiting(run, line):
+    while line["epoch"] == 30 and len(list(run.path.parent.glob("*/result.json"))) < {others}:
+        time.sleep(0.01)
+    return append(run, line)
+
+runs.Run.append_metrics = waiting
 """
-SLOW_SWEEP = f"""{SLOW}
-from experiments import cli, sweep
-from vae_jax.sweeps import processes
-processes.COMMAND = ["-c", {SLOW + "from vae_jax.sweeps.worker import main; main()"!r}]
-cli.run(sweep.main)
-"""
+
+
+def waiting_sweep(others):
+    waiting = WAITING.format(others=others)
+    worker = f"{waiting}from vae_jax.sweeps.worker import main; main()"
+    from_workers = f"from vae_jax.sweeps import processes; processes.COMMAND = ['-c', {worker!r}]\n"
+    return f"{waiting}{from_workers}from experiments import cli, sweep; cli.run(sweep.main)"
 
 
 @pytest.mark.slow
@@ -262,7 +270,7 @@ def test_two_sweeps_at_once_that_have_some_runs_in_common(config, workdir, execu
         arguments(f"{config}:60", workdir, names, f"--executor={executor}")
         for names in ("more_seeds", "later_seeds")
     )
-    with start("-c", SLOW_SWEEP, *first_argv) as first:
+    with start("-c", waiting_sweep(others=99 if killed else 3), *first_argv) as first:
         while first.poll() is None and len(list(workdir.glob("*/metrics.jsonl"))) < 6:
             time.sleep(0.01)
         with start("-m", "experiments.sweep", *second_argv) as second:
