@@ -2,12 +2,14 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from tests.conftest import REPOSITORY
-from vae_jax import caching
+from vae_jax import caching, compilation
 from vae_jax.compilation import NO_TRITON, set_up
 
 PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
@@ -141,3 +143,54 @@ def test_program_cut_short_by_a_kill_is_written_again(tmp_path, monkeypatch):
     before = entry.stat().st_mtime_ns
     run()
     assert entry.stat().st_mtime_ns == before
+
+
+@jax.jit
+def doubled(x):
+    return 2 * x
+
+
+def test_programs_of_few_shapes_are_kept():
+    shapes, sizes = compilation.Shapes(), []
+    doubled.clear_cache()
+    for size in range(1, 4 * compilation.KEPT):
+        with shapes.using(size):
+            doubled(jnp.ones(size))
+        sizes.append(doubled._cache_size())
+    assert max(sizes) == compilation.KEPT
+
+
+def test_programs_in_use_and_those_that_were_are_no_reason_to_forget(monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(compilation, "KEPT", 3)
+    monkeypatch.setattr(compilation, "forget", lambda: forgotten.append(True))
+    shapes = compilation.Shapes()
+    with shapes.using("a"), shapes.using("b"):
+        for number in range(compilation.KEPT + 2):
+            shapes.note(number)
+            shapes.note("a")
+        assert not forgotten
+        shapes.note("one more")
+    assert len(forgotten) == 1
+    shapes.note("b")
+    assert len(forgotten) == 1
+    shapes.note("the last")
+    assert len(forgotten) == 2
+
+
+def test_threads_compute_on_while_programs_are_forgotten():
+    over, results = threading.Event(), []
+
+    def work():
+        while not over.is_set():
+            results.append(float(doubled(jnp.ones(3)).sum()))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        compilation.forget()
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert set(results) == {6.0}

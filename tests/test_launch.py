@@ -373,3 +373,10 @@ def test_directory_of_a_run_killed_before_its_first_file_is_used(finished, tmp_p
     runs.find(tmp_path, CONFIG, data.source("digits").fingerprint).path.mkdir()
     run, _, _ = finish(tmp_path)
     assert_same_run(run, finished[0])
+
+
+def test_model_that_is_loaded_counts_among_those_whose_programs_are_kept(finished, monkeypatch):
+    noted = []
+    monkeypatch.setattr(launch.shapes, "note", noted.append)
+    launch.load(finished[0])
+    assert noted == [task(CONFIG)]

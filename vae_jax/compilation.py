@@ -1,10 +1,19 @@
-"""How programs are compiled: once per machine, not per process, and on a GPU without a long search."""
+"""How programs are compiled: once per machine, not per process, and on a GPU without a long search.
 
+And how many a process keeps: JAX itself would keep them all, some 100 MB for each shape of a model.
+"""
+
+import contextlib
+import ctypes
+import gc
 import importlib.util
 import os
 import pathlib
 import re
+import threading
 import warnings
+from collections import Counter
+from collections.abc import Hashable, Iterator
 
 import jax
 from jax.extend.backend import clear_backends
@@ -17,6 +26,7 @@ from vae_jax.paths import cache_dir, make_dir
 # in 4 instead of 22; both are as fast: cuBLAS does the products.
 NO_TRITON = "--xla_gpu_enable_triton_gemm=false"
 CUDA_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
+KEPT = 3  # shapes whose programs are kept, beside those that train and as many that did
 
 
 def set_up() -> None:
@@ -58,6 +68,49 @@ def _platforms() -> list[str]:
         return list(dict.fromkeys([jax.devices()[0].platform, "cpu"]))
     finally:
         jax.config.update("jax_platforms", named)
+
+
+class Shapes:
+    """The shapes whose programs this process has.
+
+    JAX can forget all programs or none. Those that are needed again come from the persistent cache.
+    """
+
+    def __init__(self):
+        self._kept: set[Hashable] = set()
+        self._in_use, self._lock = Counter(), threading.Lock()
+
+    @contextlib.contextmanager
+    def using(self, shape: Hashable) -> Iterator[None]:
+        """Says that programs of `shape` run as long as this lasts; makes room for them before."""
+        self.note(shape)
+        with self._lock:
+            self._in_use[shape] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_use[shape] -= 1
+                self._in_use += Counter()  # without those that nobody uses
+
+    def note(self, shape: Hashable) -> None:
+        """Says that programs of `shape` are about to run; makes room for them."""
+        with self._lock:
+            if shape not in self._kept and len(self._kept) >= KEPT + 2 * len(self._in_use):
+                forget()
+                self._kept = set(self._in_use)
+            self._kept.add(shape)
+
+
+shapes = Shapes()
+
+
+def forget() -> None:
+    """Forgets all programs, and gives their memory back. Threads that run one run it to its end."""
+    jax.clear_caches()
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # glibc alone has it; else it keeps what was freed
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _without_triton(flags: str) -> str:

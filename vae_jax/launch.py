@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from vae_jax import budgets, build, checkpoints, data, devices, distributed, fit, identity, pool, runs
 from vae_jax.attempt import Attempt
+from vae_jax.compilation import shapes
 from vae_jax.config import override
 from vae_jax.errors import DamagedError, HeldError, UsageError
 from vae_jax.finish import Common, finish, machine, share, tidy, train_images
@@ -225,6 +226,7 @@ def load(run: runs.Run, manual_dir: pathlib.Path | None = None) -> Trained:
     identity.check(run)
     run.check(result, "checkpoints/best.npz")
     task, dataset = build.task(config), load_dataset(config.dataset, manual_dir)
+    shapes.note(task)
     like = _like(task, dataset.source.image_shape)
     ending = checkpoints.restore(run.checkpoints / "best.npz", like)
     return Trained(task.model, variables(ending.params, config.sigma), dataset, task.preprocess)

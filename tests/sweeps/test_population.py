@@ -3,7 +3,7 @@ import json
 import pytest
 
 from configs import ae, vae
-from vae_jax import runs
+from vae_jax import compilation, runs
 from vae_jax.config import override
 from vae_jax.errors import UsageError
 from vae_jax.sweeps import population
@@ -120,3 +120,21 @@ def test_launch_trains_all_its_runs_and_holds_it_meanwhile(tmp_path):
     short.remove(tmp_path)
     assert population.unfinished(tmp_path) == []
     assert not short.is_held(tmp_path)
+
+
+def test_programs_of_earlier_populations_of_other_sizes_are_forgotten(tmp_path, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(compilation, "KEPT", 1)
+    monkeypatch.setattr(compilation, "forget", lambda: forgotten.append(True))
+    monkeypatch.setattr(population, "shapes", compilation.Shapes())
+    monkeypatch.setattr(population, "launch_together", lambda *arguments: iter(()))
+    for seed, sizes, count in [
+        (0, (2, 4), 0),
+        (1, (2, 4), 0),
+        (2, (3, 4), 1),
+        (3, (3, 4), 1),
+        (4, (2, 4), 2),
+    ]:
+        of_size = Population((override(CONFIGS[0], {"seed": seed}),), sizes, 2)
+        assert list(population.launch(of_size, tmp_path)) == []
+        assert len(forgotten) == count

@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 from vae_jax import build, checkpoints, files
 from vae_jax.attempt import Attempt
 from vae_jax.check import check_fields
+from vae_jax.compilation import shapes
 from vae_jax.config import canonical, flatten, hash_text, override, read_fields, read_json
 from vae_jax.errors import DamagedError, UsageError
 from vae_jax.identity import resolved_json
@@ -244,7 +245,7 @@ def launch(
     left = population.runs(workdir)
     try:
         population.write(workdir)
-        with locked(population.lock(workdir)):
+        with locked(population.lock(workdir)), shapes.using((population.task, population.width)):
             attempts = [Attempt(config, workdir) for config in population.configs]
             _check_same(population, attempts)
             folder, task = population.folder(workdir) / "checkpoints", population.task
