@@ -46,10 +46,11 @@ def main(argv: Sequence[str]) -> int:
     if arguments.dry_run:
         _print_rungs(search.rungs, settings)
         first = [config_of(search, job, config) for job in search.jobs({})]
-        dry_run(sweeps.plan(first, place.workdir), place.workdir, arguments.executor)
+        plan = sweeps.plan(first, place.workdir)
+        dry_run(plan, place.workdir, arguments.executor, arguments.alone)
         return 0
     with chosen(arguments.executor, place.workdir) as executor:
-        outcomes = train(search, config, place, executor)
+        outcomes = train(search, config, place, executor, arguments.alone)
     _print_table(search, outcomes)
     _print_epochs(outcomes, settings)
     failed = any(outcome.status == "failed" for outcome in outcomes.values())
@@ -99,7 +100,9 @@ def _of_asha(arguments: argparse.Namespace) -> dict[str, int]:
     return given
 
 
-def train(search: Search, config: ConfigDict, place: Place, executor: Executor | None) -> dict[Job, Outcome]:
+def train(
+    search: Search, config: ConfigDict, place: Place, executor: Executor | None, alone: bool = False
+) -> dict[Job, Outcome]:
     """Trains one batch after the other, each planned as a sweep, until the search asks for no more.
 
     A run that fails is tried again before the next batch is decided on: were it completed only by a
@@ -111,7 +114,7 @@ def train(search: Search, config: ConfigDict, place: Place, executor: Executor |
         configs = {job: config_of(search, job, config) for job in jobs}
         for _ in range(TRIES):
             planned = sweeps.plan(list(configs.values()), place.workdir)
-            ended = {outcome.run.id: outcome for outcome in carry_out(planned, place, executor)}
+            ended = {outcome.run.id: outcome for outcome in carry_out(planned, place, executor, alone)}
             if all(outcome.status != "failed" for outcome in ended.values()):
                 break
         outcomes |= {job: ended[run_of(own, place.workdir).id] for job, own in configs.items()}

@@ -18,7 +18,7 @@ from configs import ae, common, vae
 from experiments import cli
 from experiments.claims import print_claims, write_claims
 from experiments.drawing import Study, draw_all
-from experiments.sweep import dry_run, execute
+from experiments.sweep import AUTO, dry_run, execute
 from vae_jax import sweeps
 from vae_jax.config import differing, flatten
 from vae_jax.data import SOURCES, source
@@ -26,6 +26,8 @@ from vae_jax.errors import UsageError, lookup
 from vae_jax.paths import make_inside
 from vae_jax.results import Row, read, select
 from vae_jax.runs import Run
+
+ONE_AT_A_TIME = "local:1"  # executor of the runs whose seconds are compared
 
 
 def families(dataset: str) -> dict[str, ConfigDict]:
@@ -68,7 +70,8 @@ def main(
     if arguments.dry_run:
         for configs, by_itself in ((alone, True), (others, False)):
             if configs or not alone:
-                dry_run(sweeps.plan(configs, workdir), workdir, alone=by_itself)
+                how = ONE_AT_A_TIME if by_itself else AUTO
+                dry_run(sweeps.plan(configs, workdir), workdir, how, by_itself)
         return 0
     outcomes = _train(alone, others, workdir, arguments.manual_dir)
     if not all(outcome.status == "completed" for outcome in outcomes):
@@ -123,7 +126,8 @@ def _train(
     manual_dir: pathlib.Path | None,
 ) -> list[sweeps.Outcome]:
     """Trains first those that are timed, one at a time, then the others as is cheapest."""
-    outcomes = execute(sweeps.plan(alone, workdir), workdir, manual_dir, alone=True) if alone else []
+    plan = sweeps.plan(alone, workdir)
+    outcomes = execute(plan, workdir, manual_dir, ONE_AT_A_TIME, alone=True) if alone else []
     return outcomes + (execute(sweeps.plan(others, workdir), workdir, manual_dir) if others else [])
 
 

@@ -43,9 +43,10 @@ def main(argv: Sequence[str]) -> int:
     configs = sweeps.expand(config, named)
     planned = sweeps.plan(configs, cli.writable(arguments.workdir))
     if arguments.dry_run:
-        dry_run(planned, arguments.workdir, arguments.executor)
+        dry_run(planned, arguments.workdir, arguments.executor, arguments.alone)
         return 0
-    outcomes = execute(planned, arguments.workdir, arguments.manual_dir, arguments.executor)
+    how = arguments.executor, arguments.alone
+    outcomes = execute(planned, arguments.workdir, arguments.manual_dir, *how)
     return 0 if all(outcome.status == "completed" for outcome in outcomes) else 1
 
 
@@ -56,6 +57,12 @@ def add_executor(parser: cli.Parser) -> None:
         help="auto (by measured cost), local[:NUMBER] (so many populations in threads of this process), "
         "processes[:NUMBER] (one for each core or GPU), ray[:ADDRESS], "
         "submitit[:jobs=8,timeout_min=60,...] (SLURM)",
+    )
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="every run by itself, at its own sizes, by the program that experiments.train uses: to the same "
+        "bits as that, and slower than together",
     )
 
 
@@ -83,7 +90,7 @@ def carry_out(
 
     Args:
       executor: None for the one that costs least.
-      alone: one run at a time, for runs whose seconds are compared.
+      alone: every run by itself, though several may train at the same time.
     """
     workdir = place.workdir
     for name in {entry.config.dataset for entry in planned if not entry.over}:
@@ -101,8 +108,11 @@ def carry_out(
             end(_found(entry))
         if entry.damaged:
             _set_aside(entry, names[entry.run.id])
+    if alone:
+        _tell_together(planned)
     with view.shown():
         schedule = sweeps.settle(planned, workdir, executor and executor.slots, alone)
+        print(*(f"{line}\n" for line in schedule.own_sizes), sep="", end="", file=sys.stderr)
         view.tally.planned_seconds = schedule.seconds if schedule.measured else math.nan
         began = time.perf_counter()
         using = executor or sweeps.executor(sweeps.cheapest(schedule.slots), workdir)
@@ -151,6 +161,18 @@ def _new(outcomes: Iterator[Outcome], view: View) -> Iterator[Outcome]:
 def _found(entry: Planned) -> Outcome:
     result = entry.run.final_result()
     return Outcome(entry.run, result["status"], result)
+
+
+def _tell_together(planned: Sequence[Planned]) -> None:
+    """Says how many runs were done before by a population: they are not trained anew."""
+    ways = [e.run.final_result().get("trained") for e in planned if e.over]
+    own = [dict(zip(sweeps.SIZES, sweeps.sizes_of(e.config), strict=True)) for e in planned if e.over]
+    alone = [
+        way and way["width"] == 1 and way["sizes"] == sizes for way, sizes in zip(ways, own, strict=True)
+    ]
+    if not all(alone):
+        told = f"{alone.count(False) + alone.count(None)} of these runs were done before, and not known to be alone"
+        print(f"{told}: in another --workdir they would be", file=sys.stderr)
 
 
 def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathlib.Path) -> None:
@@ -221,6 +243,7 @@ def print_schedule(schedule: sweeps.Schedule) -> None:
         latent_size, width = population.sizes
         runs = f"{len(population.configs)} runs, {population.width} at a time"
         print(f"population {population.id}: {runs}, at latent_size={latent_size} bottleneck_width={width}")
+    print(*(f"{line}\n" for line in schedule.own_sizes), sep="", end="")
     how = "as measured" if schedule.measured else "guessed"
     print(
         f"{len(schedule.populations)} populations, {schedule.programs} programs to compile, "

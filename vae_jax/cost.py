@@ -41,11 +41,12 @@ def cost(task: Task, image_shape: tuple[int, int, int]) -> Cost:
 
 def _flops(function: Callable[..., Any], *shapes: Any) -> float:
     """Returns what XLA counts for the CPU: for a GPU it counts nothing before it has compiled."""
-    with jax.default_device(_cpu()), jax.default_matmul_precision("highest"):  # a GPU has other names
+    with jax.default_device(cpu()), jax.default_matmul_precision("highest"):  # a GPU has other names
         return (jax.jit(function).lower(*shapes).cost_analysis() or {}).get("flops", math.nan)
 
 
-def _cpu() -> jax.Device:
+def cpu() -> jax.Device:
+    """Returns the processor; UsageError where JAX was told to leave it out."""
     try:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError as error:

@@ -155,7 +155,7 @@ def test_of_all_studies_those_that_cannot_be_done_are_left_out(config, monkeypat
 
 def test_nearest_neighbours_cannot_be_compared_without_any(config, tmp_path):
     argv = ["--smoke", "--config.evaluation.neighbors=0", f"--workdir={tmp_path / 'runs'}"]
-    with pytest.raises(UsageError, match="study 'pca_vs_ae' needs evaluation.neighbors greater than 0"):
+    with pytest.raises(UsageError, match=r"study 'pca_vs_ae' needs evaluation\.neighbors greater than 0"):
         study.main({"pca_vs_ae": pca_vs_ae}, argv, "")
 
 

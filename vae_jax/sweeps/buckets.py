@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from vae_jax import build, cost, data
 from vae_jax.sweeps.plan import Planned
-from vae_jax.sweeps.population import Population, at_sizes
+from vae_jax.sweeps.population import Population, at_sizes, sizes_of
 from vae_jax.sweeps.speed import Speed
 
 STEP_SECONDS = 1e-4  # of a step, beside its arithmetic
@@ -56,7 +56,7 @@ class Bucket:
 
 
 def shared_programs(entries: Sequence[Planned]) -> list[Group]:
-    """Returns the runs that differ in sizes alone."""
+    """Returns the runs that differ in sizes alone; whether they may be filled up, `filling` says."""
 
     def smallest(entry: Planned) -> ConfigDict:
         return at_sizes(entry.config, (1, min(1, entry.config.bottleneck_width)))
@@ -153,7 +153,7 @@ def memory(config: ConfigDict, sizes: Sequence[int], width: int) -> int:
 
 
 def _sizes(entry: Planned) -> tuple[int, int]:
-    return entry.config.latent_size, entry.config.bottleneck_width
+    return sizes_of(entry.config)
 
 
 def _flops(runs: Group) -> float:

@@ -34,6 +34,7 @@ from vae_jax.train import Task
 FOLDER = "populations"
 TOLD = "told"
 ID = re.compile(r"[0-9a-f]{12}")
+SIZES = ("latent_size", "bottleneck_width")  # in which runs that share a program may differ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +127,12 @@ def _remove(folder: pathlib.Path, is_ours: Callable[[pathlib.Path], bool]) -> No
 
 
 def at_sizes(config: ConfigDict, sizes: Sequence[int]) -> ConfigDict:
-    return override(config, dict(zip(("latent_size", "bottleneck_width"), sizes, strict=True)))
+    return override(config, dict(zip(SIZES, sizes, strict=True)))
+
+
+def sizes_of(config: ConfigDict) -> tuple[int, int]:
+    """Returns a run's own sizes, in the order of SIZES."""
+    return config.latent_size, config.bottleneck_width
 
 
 def read(path: pathlib.Path) -> Population:

@@ -16,7 +16,7 @@ import jax
 from vae_jax import cost
 from vae_jax.launch import Outcome
 from vae_jax.paths import locked, make_dir
-from vae_jax.sweeps import speed
+from vae_jax.sweeps import filling, speed
 from vae_jax.sweeps.buckets import (
     Bucket,
     Group,
@@ -26,12 +26,11 @@ from vae_jax.sweeps.buckets import (
     largest,
     memory,
     same_sizes,
-    shared_programs,
     steps_per_epoch,
 )
 from vae_jax.sweeps.cores import gpus, most, sharers, threads
 from vae_jax.sweeps.plan import Planned
-from vae_jax.sweeps.population import Population, at_sizes, set_aside, unfinished
+from vae_jax.sweeps.population import Population, at_sizes, set_aside, sizes_of, unfinished
 from vae_jax.sweeps.speed import Speed
 
 WIDTHS = {"cpu": (1, 8, 32), "gpu": (1, 8, 32, 64)}  # of populations; at 128 an H200 is no faster
@@ -56,6 +55,7 @@ class Schedule:
       measured: whether by measured speeds; else it is a guess: for so few runs it is not worth while,
         or an earlier launch has begun, and nobody knows how far it is.
       memory: bytes that the populations in flight keep at least.
+      own_sizes: lines that say which runs are not filled up to common sizes, and why.
     """
 
     populations: tuple[Population, ...]
@@ -64,6 +64,7 @@ class Schedule:
     seconds: float
     measured: bool
     memory: int
+    own_sizes: tuple[str, ...] = ()
 
 
 def schedule(
@@ -76,27 +77,33 @@ def schedule(
 
     Args:
       slots: how many populations at the same time; None for the number that costs least.
-      alone: one run at a time: for runs whose seconds are to be compared.
+      alone: every run by itself, at its own sizes: by the very program that trains one run.
     """
     every = {entry.run.id for entry in planned}
     todo = {entry.run.id for entry in planned if not entry.over}
-    earlier = sorted(unfinished(workdir), key=lambda p: (not p.is_held(workdir), -len(p.configs)))
-    kept = _kept(earlier, every, todo)
+    fit = [population for population in unfinished(workdir) if _fits(population, alone)]
+    kept = _kept(sorted(fit, key=lambda p: (not p.is_held(workdir), -len(p.configs))), every, todo)
     left = todo.difference(*(population.run_ids() for population in kept))
     entries = [entry for entry in planned if entry.run.id in left]
-    if alone:
-        seconds, new, chosen = None, [Bucket(same, 1) for same in same_sizes(entries)], 1
-    else:
-        seconds, new, chosen = _decide(entries, slots)
+    groups, own_sizes = (same_sizes(entries), ()) if alone else filling.groups(entries)
+    seconds, new, chosen = _decide(groups, slots, alone)
     populations = (*kept, *(bucket.population() for bucket in new))
     programs = {(population.task, population.width) for population in populations}
     sizes = sorted((memory(p.configs[0], p.sizes, p.width) for p in populations), reverse=True)
-    if kept and not alone:  # how many were to train at once, nobody knows any more
+    if kept:  # how many were to train at once, nobody knows any more
         chosen = slots or _fitting(sizes)
     measured = seconds is not None and not kept
     if not measured:
         seconds = _seconds_unmeasured([entry for entry in planned if not entry.over], len(programs))
-    return Schedule(populations, chosen, len(programs), seconds, measured, sum(sizes[:chosen]))
+    return Schedule(populations, chosen, len(programs), seconds, measured, sum(sizes[:chosen]), own_sizes)
+
+
+def _fits(population: Population, alone: bool) -> bool:
+    """Whether an earlier launch's population may stay: an earlier version filled up whatever there was."""
+    if alone:
+        own = {sizes_of(config) for config in population.configs}
+        return population.width == 1 and own == {population.sizes}
+    return filling.why_not(population.configs, population.sizes) is None
 
 
 def _kept(earlier: Sequence[Population], every: set[str], todo: set[str]) -> list[Population]:
@@ -149,11 +156,10 @@ def _tell_anew(
     left = [entry.run for entry in planned if not entry.over and entry.run.id in lost]
     begun = sum(run.last_metrics() is not None and not run.is_held for run in left)
     if begun:
-        print(
-            f"{begun} of these runs were begun together with others: they begin anew here; "
-            "the command that began them would go on with them",
-            file=sys.stderr,
-        )
+        wrong = any(p.id not in stays and filling.why_not(p.configs, p.sizes) for p in earlier)
+        hint = "" if wrong else "; the command that began them would go on with them"
+        told = f"{begun} of these runs were begun together with others: they begin anew here{hint}"
+        print(told, file=sys.stderr)
 
 
 def learn(schedule: Schedule, outcomes: Sequence[Outcome]) -> None:
@@ -174,11 +180,13 @@ def _median(results: Sequence[Mapping[str, float]], name: str) -> float:
     return statistics.median(result[name] for result in results)
 
 
-def _decide(entries: Sequence[Planned], slots: int | None) -> tuple[float | None, list[Bucket], int]:
-    """Returns the best strategy; no seconds where nothing was measured."""
-    groups = sorted(shared_programs(entries), key=_seconds_guessed, reverse=True)
-    if sum(map(_seconds_guessed, groups)) < WORTH_MEASURING:
-        _, buckets, slots = _unmeasured(groups, slots or threads())
+def _decide(
+    groups: Sequence[Group], slots: int | None, alone: bool
+) -> tuple[float | None, list[Bucket], int]:
+    """Returns the best strategy for runs that may share a program; no seconds where nothing was measured."""
+    groups = sorted(groups, key=_seconds_guessed, reverse=True)
+    if alone or sum(map(_seconds_guessed, groups)) < WORTH_MEASURING:
+        _, buckets, slots = _unmeasured(groups, slots or threads(), alone)
         return None, buckets, slots
     best = _strategy(groups, slots or most())
     if best[2] == 1 or slots:
@@ -199,12 +207,13 @@ def _seconds_unmeasured(entries: Sequence[Planned], programs: int) -> float:
     return MORE_PROGRAMS * speed.COMPILE_SECONDS * programs + training
 
 
-def _unmeasured(groups: Sequence[Group], slots: int) -> Strategy:
+def _unmeasured(groups: Sequence[Group], slots: int, alone: bool) -> Strategy:
     """Returns what is likely to be good where a trial would take as long as the runs."""
     steps = [sum(entry.steps for entry in group) for group in groups]
+    widths = [1 if alone else _roomy(group, slots)[-1] for group in groups]
     buckets = [
-        Bucket(group, _roomy(group, slots)[-1], speed.COMPILE_SECONDS, _seconds_guessed(group) / count)
-        for group, count in zip(groups, steps, strict=True)
+        Bucket(group, width, speed.COMPILE_SECONDS, _seconds_guessed(group) / count)
+        for group, width, count in zip(groups, widths, steps, strict=True)
     ]
     return _balanced(buckets, slots)
 
