@@ -167,11 +167,9 @@ def _tell_together(planned: Sequence[Planned]) -> None:
     """Says how many runs were done before by a population: they are not trained anew."""
     ways = [e.run.final_result().get("trained") for e in planned if e.over]
     own = [dict(zip(sweeps.SIZES, sweeps.sizes_of(e.config), strict=True)) for e in planned if e.over]
-    alone = [
-        way and way["width"] == 1 and way["sizes"] == sizes for way, sizes in zip(ways, own, strict=True)
-    ]
+    alone = [bool(w) and w["width"] == 1 and w["sizes"] == sizes for w, sizes in zip(ways, own, strict=True)]
     if not all(alone):
-        told = f"{alone.count(False) + alone.count(None)} of these runs were done before, and not known to be alone"
+        told = f"{alone.count(False)} of these runs were done before, and not known to be alone"
         print(f"{told}: in another --workdir they would be", file=sys.stderr)
 
 

@@ -28,10 +28,12 @@ class Attempt:
       begun: whether its directory is there and was held.
       seconds: that its epochs took.
       mark: checksum of its newest line of metrics, with its seconds; 0 before there is one.
+      how: the way it trains, on which its last digits depend; see `by_itself`.
     """
 
-    def __init__(self, config: ConfigDict, workdir: pathlib.Path):
+    def __init__(self, config: ConfigDict, workdir: pathlib.Path, how: dict[str, Any] | None = None):
         """Raises UsageError for a bad config; that a run is damaged, `begin` says."""
+        self.how = how or by_itself(config)
         self.config, self.run = config, run_of(config, workdir)
         self.task: Task = build.task(config)
         self.result, self._damage = _result(self.run)
@@ -139,6 +141,16 @@ class Attempt:
 
     def _mark(self, lines: list[dict[str, Any]]) -> int:
         return checksum(self.run.id, lines[-1]) if lines else 0
+
+
+def by_itself(config: ConfigDict) -> dict[str, Any]:
+    """Returns how a run trains that is no part of a population.
+
+    Of any run: the id of its population, how many of that train at a time, the run's place in the order of
+    all of them (from 0), the sizes that it is filled up to, and the executor; None where there is none.
+    """
+    sizes = {"latent_size": config.latent_size, "bottleneck_width": config.bottleneck_width}
+    return {"population": None, "width": 1, "position": 0, "sizes": sizes, "executor": None}
 
 
 def _result(run: Run) -> tuple[dict[str, Any] | None, UsageError | None]:

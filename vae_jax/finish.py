@@ -76,6 +76,7 @@ def finish(attempt: Attempt, ending: fit.Ending, common: Common) -> dict[str, An
         "evaluation_seconds": (evaluating := time.perf_counter() - began),
         "seconds": attempt.seconds + evaluating,
         "devices": common.devices,
+        "trained": attempt.how,
         "data_fingerprint": common.source.fingerprint,
         **machine(),
     }

@@ -75,7 +75,7 @@ class Remote:
                 began = time.monotonic()
                 yield from backlog.found()
                 while len(flights) < self.slots and (population := backlog.take()):
-                    flights.append(Flight(population, place, self.start))
+                    flights.append(Flight(population, place, self.start, type(self).__name__.lower()))
                 for flight in tuple(flights):
                     landed = not flight.job.running()  # before the last look
                     yield from flight.look(show)
@@ -113,7 +113,7 @@ class Flight:
       held: those among them that another process trains.
     """
 
-    def __init__(self, population: Population, place: Place, start: Any):
+    def __init__(self, population: Population, place: Place, start: Any, executor: str):
         self.population, self._workdir = population, place.workdir
         self.left, self.held = population.runs(place.workdir), {}
         self._epochs: dict[str, int] = {}
@@ -122,7 +122,9 @@ class Flight:
         self._told, self._read = told / f"{uuid.uuid4().hex}.jsonl", 0
         manual = str(place.manual_dir.absolute()) if place.manual_dir else ""
         path = population.write(place.workdir).absolute()
-        self.job: Job = start(Order(str(path), str(self._told), manual, imports(population.configs)))
+        self.job: Job = start(
+            Order(str(path), str(self._told), manual, executor, imports(population.configs))
+        )
 
     def look(self, show: Show) -> Iterator[Outcome]:
         """Yields the outcomes since the last look, and shows the epochs."""

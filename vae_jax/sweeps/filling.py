@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -27,7 +26,7 @@ from vae_jax.paths import cache_dir, write_whole
 from vae_jax.sweeps.buckets import Group, largest, same_sizes, shared_programs
 from vae_jax.sweeps.population import SIZES, at_sizes, sizes_of
 from vae_jax.sweeps.speed import NO_PROGRAM
-from vae_jax.train import QUICKLY_COMPILED, Hyper, Task, TrainState, init_state, train_step
+from vae_jax.train import QUICKLY_COMPILED, Hyper, Task, TrainState, train_step
 
 OWN = {"vae_jax"}
 OF_LIBRARIES = OWN | {"jax", "flax", "optax"}  # from where the activations and schedules come
@@ -126,30 +125,38 @@ def _steps(
     """Returns a small model's parameters, and state and metrics a step later: alone, and filled up."""
     source, rng = data.source(small.dataset), np.random.default_rng(0)
     pixels = rng.integers(0, source.max_value + 1, (IMAGES, *source.image_shape)).astype(np.uint8)
-    task, wide = build.task(small), build.task(large)
-    state = _awake(init_state(task, jax.random.key(0), pixels[:1]), rng)
+    task, wide = _quick(build.task(small)), _quick(build.task(large))
+    state = _state(cost.state_shapes(task, source.image_shape), rng)
     shapes = cost.state_shapes(wide, source.image_shape)
-    hyper = Hyper(**{name: jnp.float32(value) for name, value in NUMBERS.items()})
+    hyper = Hyper(**{name: np.float32(value) for name, value in NUMBERS.items()})
     masked = hyper.replace(mask=padding.mask(state.params, shapes.params))
-    alone = _step(_well_conditioned(task), hyper, state, pixels)
-    filled = _step(_well_conditioned(wide), masked, padding.pad(state, shapes), pixels)
-    return state.params, alone, filled
+    alone, filled = (
+        _step(task, hyper, state, pixels),
+        _step(wide, masked, padding.pad(state, shapes), pixels),
+    )
+    return state.params, jax.device_get(alone), jax.device_get(filled)
 
 
 _step = functools.partial(jax.jit, static_argnames="task", compiler_options=QUICKLY_COMPILED)(train_step)
 
 
-def _awake(state: TrainState, rng: np.random.Generator) -> TrainState:
-    """Returns the state in the middle of a training, with biases above 0: no unit is asleep."""
-
-    def raised(leaf: jax.Array) -> np.ndarray:
-        return np.asarray(leaf + rng.uniform(0.5, 1.0, leaf.shape) * (leaf.ndim < 2), np.float32)
-
-    return state.replace(params=jax.tree.map(raised, state.params), step=jnp.int32(1))
+def _quick(task: Task) -> Task:
+    """Returns a program for the same parts that compiles sooner and rounds well."""
+    preprocess = dataclasses.replace(task.preprocess, binarize="none")
+    optimizer = dataclasses.replace(task.optimizer, eps=EPS)
+    return dataclasses.replace(task, preprocess=preprocess, optimizer=optimizer)
 
 
-def _well_conditioned(task: Task) -> Task:
-    return dataclasses.replace(task, optimizer=dataclasses.replace(task.optimizer, eps=EPS))
+def _state(shapes: TrainState, rng: np.random.Generator) -> TrainState:
+    """Returns a state in the middle of a training; of biases above 0, so that no unit is asleep."""
+
+    def drawn(leaf: Any) -> np.ndarray:
+        if len(leaf.shape) < 2:
+            return np.float32(rng.uniform(0.5, 1.0, leaf.shape))
+        return np.float32(rng.normal(0.0, math.prod(leaf.shape[:-1]) ** -0.5, leaf.shape))
+
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes.opt_state)
+    return TrainState(jax.tree.map(drawn, shapes.params), zeros, np.int32(1), jax.random.key(0))
 
 
 def _other_metrics(alone: dict[str, Any], filled: dict[str, Any]) -> Iterator[str]:

@@ -79,6 +79,12 @@ class Population:
         """Returns its runs under `workdir` by their ids, whether or not they exist."""
         return {run_id: Run(workdir / run_id) for run_id in self.run_ids()}
 
+    def how(self, position: int, executor: str) -> dict[str, Any]:
+        """Returns how the run at this place in the order trains; see `attempt.by_itself`."""
+        sizes = dict(zip(SIZES, self.sizes, strict=True))
+        place = {"population": self.id, "width": self.width, "position": position}
+        return place | {"sizes": sizes, "executor": executor}
+
     def folder(self, workdir: pathlib.Path) -> pathlib.Path:
         return workdir / FOLDER / self.id
 
@@ -240,6 +246,7 @@ def launch(
     workdir: pathlib.Path,
     manual_dir: pathlib.Path | None = None,
     show: Show = quiet,
+    executor: str = "local",
 ) -> Iterator[Outcome]:
     """Trains what is left of a population, yielding each run's outcome; see `launch_together`.
 
@@ -247,12 +254,18 @@ def launch(
     them if that process died. Where another process trains a run of it in another population, the
     run's outcome is HELD: whoever waits for it holds nothing meanwhile, so that no two launches wait
     for each other. What is wrong with all of them, such as missing data, fails each.
+
+    Args:
+      executor: the name of the one that does it, for the record.
     """
     left = population.runs(workdir)
     try:
         population.write(workdir)
         with locked(population.lock(workdir)), shapes.using((population.task, population.width)):
-            attempts = [Attempt(config, workdir) for config in population.configs]
+            attempts = [
+                Attempt(config, workdir, population.how(position, executor))
+                for position, config in enumerate(population.configs)
+            ]
             _check_same(population, attempts)
             folder, task = population.folder(workdir) / "checkpoints", population.task
             for outcome in launch_together(attempts, task, population.width, folder, manual_dir, show):

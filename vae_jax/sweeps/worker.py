@@ -34,23 +34,28 @@ class Order(NamedTuple):
       population: its file, in the work directory's folder of populations.
       told: the file for its outcomes.
       manual_dir: see `data.load`; empty for none.
+      executor: the name of the one that starts it.
       imports: the user's own files, which register data and parts.
     """
 
     population: str
     told: str
     manual_dir: str
+    executor: str
     imports: Sequence[str]
 
 
-def work(population: str, told: str, manual_dir: str, imports: Sequence[str] = ()) -> None:
+def work(population: str, told: str, manual_dir: str, executor: str, imports: Sequence[str]) -> None:
     """Trains a population; the arguments are an Order's."""
     set_up()
-    for outcome in _outcomes(pathlib.Path(population), manual_dir, imports):
+    path, manual = pathlib.Path(population), pathlib.Path(manual_dir) if manual_dir else None
+    for outcome in _outcomes(path, manual, executor, imports):
         _tell(pathlib.Path(told), outcome)
 
 
-def _outcomes(path: pathlib.Path, manual_dir: str, imports: Sequence[str]) -> Iterator[Outcome]:
+def _outcomes(
+    path: pathlib.Path, manual_dir: pathlib.Path | None, executor: str, imports: Sequence[str]
+) -> Iterator[Outcome]:
     population, workdir = read(path), path.parent.parent
     try:
         for name in imports:
@@ -58,7 +63,7 @@ def _outcomes(path: pathlib.Path, manual_dir: str, imports: Sequence[str]) -> It
     except UsageError as error:  # not there on this machine, say
         yield from (Outcome(run, "failed", {}, error) for run in population.runs(workdir).values())
         return
-    yield from launch(population, workdir, pathlib.Path(manual_dir) if manual_dir else None)
+    yield from launch(population, workdir, manual_dir, executor=executor)
 
 
 def _tell(path: pathlib.Path, outcome: Outcome) -> None:
