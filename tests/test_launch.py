@@ -227,13 +227,14 @@ def test_damaged_checkpoint_is_named_and_the_one_before_used(finished, tmp_path,
     assert f"checkpoint '{run.checkpoints / '000003.npz'}' is damaged" in capsys.readouterr().err
 
 
-def test_run_without_an_intact_checkpoint_is_refused_by_name(tmp_path, always_save):
+def test_run_without_an_intact_checkpoint_begins_anew(finished, tmp_path, always_save, capsys):
     run = interrupted(tmp_path, 4)
     for path in checkpoints.saved(run.checkpoints):
         damage(path)
-    with pytest.raises(UsageError, match=f"no intact checkpoint in '{run.checkpoints}': delete '{run.path}'"):
-        launch.launch(CONFIG, tmp_path)
-    assert run.result() is None
+    _, _, epochs = finish(tmp_path)
+    assert epochs == [1, 2, 3, 4, 5]
+    assert_same_run(run, finished[0])
+    assert f"no intact checkpoint in '{run.checkpoints}': set aside" in capsys.readouterr().err
 
 
 def test_tensorboard_shows_every_epoch_of_a_resumed_run_once(tmp_path, always_save):

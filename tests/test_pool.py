@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import vae
-from vae_jax import build, checkpoints, data, fit, launch, pool
+from vae_jax import build, checkpoints, data, fit, launch, pool, runs
 from vae_jax.attempt import Attempt
 from vae_jax.config import override
 from vae_jax.launch import launch_together, quiet
@@ -280,6 +280,20 @@ def test_damaged_checkpoint_is_named_and_the_one_before_used(undisturbed, tmp_pa
     for outcome in together(tmp_path):
         assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
     assert f"checkpoint '{newest}' is damaged" in capsys.readouterr().err
+
+
+def test_population_without_an_intact_checkpoint_begins_anew(undisturbed, tmp_path, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        together(tmp_path, stop_after(30))
+    assert any(run.ended for run in runs.all_runs(tmp_path))
+    folder = tmp_path / "population"
+    for path in checkpoints.saved(folder):
+        path.write_bytes(path.read_bytes()[:-1])
+    for outcome in together(tmp_path):
+        assert_same(trace(outcome.run), trace(undisturbed[outcome.run.id]))
+    aside = tmp_path / "damaged" / f"{tmp_path.name}-checkpoints-1"
+    told = f"no intact checkpoint in '{folder}': set aside as '{aside}', begun anew"
+    assert told in capsys.readouterr().err.splitlines()
 
 
 def test_pool_is_no_wider_than_its_runs(tmp_path):

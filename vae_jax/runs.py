@@ -275,7 +275,7 @@ class Run:
     def check(self, result: dict[str, Any], name: str) -> None:
         """Raises DamagedError where a file is not the one that the run's result vouches for."""
         if self._digest(name) != result["files"].get(name):
-            raise self._damaged(name)
+            raise self._damaged(name, "" if files.is_there(self.path / name) else "missing")
 
     def _is_folder(self) -> bool:
         """Whether its directory is one, or is not there yet."""

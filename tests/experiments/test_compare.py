@@ -268,11 +268,12 @@ def broken_metrics(run):
 
 
 @pytest.mark.parametrize("damage", [broken_result, broken_config, broken_metrics])
-def test_damaged_run_is_refused_by_name(workdir, damage):
+def test_damaged_run_is_named_and_left_out(workdir, damage, capsys):
     path = damage(runs.all_runs(workdir)[2])
-    with pytest.raises(UsageError, match=f"'{path}' is damaged: delete '{path.parent}'"):
-        compare.main([str(workdir)])
-    assert not (workdir / "comparison").exists()
+    assert compare.main([str(workdir)]) == 0
+    told = capsys.readouterr().out
+    assert f"{path} (damaged)" in told
+    assert "\n5 runs; " in told
 
 
 @pytest.mark.parametrize(
@@ -304,7 +305,9 @@ def test_nothing_to_compare_is_one_line_and_exit_code_2(tmp_path):
     write_run(tmp_path, vae.get_config(), status="diverged")
     done = command("compare", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: nothing to compare: no completed run here\n"
+    (run,) = runs.all_runs(tmp_path)
+    told = f"error: nothing to compare: no completed run here; left out: {run.path} (diverged)\n"
+    assert done.stderr == told
     assert not (tmp_path / "comparison").exists()
 
 

@@ -176,12 +176,15 @@ def test_damaged_checkpoint_is_named_and_the_one_before_used(undisturbed, tmp_pa
     assert_same_bits(run, undisturbed)
 
 
-def test_run_without_an_intact_checkpoint_is_refused_by_name(tmp_path, always_save):
+def test_run_without_an_intact_checkpoint_begins_anew(undisturbed, tmp_path, always_save, capsys):
     run = interrupted(tmp_path, 4)
     for checkpoint in checkpoints.saved(run.checkpoints):
         damage(checkpoint)
-    with pytest.raises(UsageError, match=f"no intact checkpoint in '{run.checkpoints}': delete '{run.path}'"):
-        train.main([*FLAGS, f"--workdir={tmp_path}"])
+    assert train.main([*FLAGS, f"--workdir={tmp_path}"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    aside = tmp_path / "damaged" / f"{run.id}-checkpoints-1"
+    assert line == f"no intact checkpoint in '{run.checkpoints}': set aside as '{aside}', begun anew"
+    assert_same_bits(run, undisturbed)
 
 
 DAMAGES = {

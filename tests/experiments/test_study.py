@@ -118,9 +118,7 @@ def test_damaged_checkpoint_of_a_finished_run_is_named(tmp_path):
         (rows[0].run.checkpoints / "best.npz").unlink()
         launch.load(rows[0].run)
 
-    with pytest.raises(
-        UsageError, match=f"checkpoint '{tmp_path}/.*/checkpoints/best.npz' is missing or damaged"
-    ):
+    with pytest.raises(UsageError, match=f"'{tmp_path}/.*/checkpoints/best.npz' is damaged .missing."):
         reproduced(tmp_path, REPRODUCED, read=read)
 
 

@@ -3,6 +3,7 @@
 import base64
 import math
 import pathlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from vae_jax.statistics import Estimate
 LEADING = ("dataset", "posterior")  # of fields that vary together, those that say most
 CURVE_POINTS = 200  # of one curve, at most
 CURVE_NUMBERS = 600_000  # of all curves together: about 4 MB
+TOLD = 8  # damaged files that are named in the terminal; the page names all
 NOT_CURVES = ("step", "epoch")
 CLAIMS = ("study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound")  # of a table of claims
 
@@ -48,6 +50,7 @@ def collect(
     tables = sorted(workdir.glob("figures/*/claims.csv"))
     claims = _sound(lambda path: _claims(path, workdir), tables, errors)
     mapped = {run for figure in figures if figure["name"] == "latent_map" for run in figure["runs"]}
+    _tell(errors)
     return {
         "name": workdir.resolve().name,
         "colors": CLASS_COLORS,
@@ -89,6 +92,13 @@ def _sound(
         except FileNotFoundError:  # since it was listed
             continue
     return found
+
+
+def _tell(errors: Sequence[DamagedError]) -> None:
+    for error in errors[:TOLD]:
+        print(f"left out: {error}", file=sys.stderr)
+    if len(errors) > TOLD:
+        print(f"left out: {len(errors) - TOLD} more that are damaged", file=sys.stderr)
 
 
 def _name(path: pathlib.Path, workdir: pathlib.Path) -> str:

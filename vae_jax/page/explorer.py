@@ -2,13 +2,14 @@
 
 import base64
 import pathlib
+import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from vae_jax import data, launch
-from vae_jax.errors import UsageError, lookup
+from vae_jax.errors import DamagedError, UsageError, lookup
 from vae_jax.evaluate import codes
 from vae_jax.evaluate.active_units import activity
 from vae_jax.launch import Trained
@@ -38,6 +39,8 @@ def explorer(
             _add(found, row, launch.load(row.run, manual_dir), limited=not wanted)
         except (UsageError, UnknownStepError) as error:
             found["left_out"][row.run.id] = str(error)
+            if isinstance(error, DamagedError):
+                print(f"left out: {error}", file=sys.stderr)
     return found
 
 
