@@ -23,10 +23,10 @@ from ml_collections import ConfigDict
 from experiments import cli
 from experiments.sweep import add_executor, carry_out, check_executor, chosen, dry_run
 from vae_jax import build, streams, sweeps
-from vae_jax.attempt import run_of
 from vae_jax.budgets import budget
 from vae_jax.config import override
 from vae_jax.errors import UsageError, lookup
+from vae_jax.identity import run_of
 from vae_jax.sweeps import Executor, Job, Outcome, Place, Search, Settings
 
 SHOWN = 10  # trials

@@ -22,12 +22,12 @@ import jax
 
 from experiments import cli
 from vae_jax import devices, distributed, results
-from vae_jax.attempt import run_of
 from vae_jax.budgets import budget
 from vae_jax.check import check
 from vae_jax.compilation import check_devices
 from vae_jax.errors import UsageError
 from vae_jax.finish import now
+from vae_jax.identity import run_of
 from vae_jax.launch import follow, launch
 from vae_jax.runs import Run
 

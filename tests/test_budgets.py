@@ -8,9 +8,10 @@ import pytest
 from configs import vae
 from tests.experiments.commands import assert_same_bits
 from vae_jax import budgets, build, launch, pool
-from vae_jax.attempt import Attempt, run_of
+from vae_jax.attempt import Attempt
 from vae_jax.config import override, resolved_json, run_id, run_ids
 from vae_jax.finish import share
+from vae_jax.identity import run_of
 
 SMALL = {"latent_size": 2, "bottleneck_width": 4, "num_epochs": 7, "evaluation.iwae_samples": 2}
 CONFIG = override(vae.get_config(), SMALL | {"kl_warmup_epochs": 4})

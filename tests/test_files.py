@@ -77,7 +77,9 @@ def test_missing_file_is_no_damage(path, read):
 @pytest.mark.parametrize(
     ("number", "damaged"), [("EACCES", True), ("EIO", True), ("EMFILE", False), ("ENOMEM", False)]
 )
-def test_what_the_disk_refuses_is_damage_and_what_the_machine_lacks_is_not(path, monkeypatch, number, damaged):
+def test_what_the_disk_refuses_is_damage_and_what_the_machine_lacks_is_not(
+    path, monkeypatch, number, damaged
+):
     def refuse(*arguments):
         raise OSError(getattr(errno, number), "refused")
 
@@ -99,7 +101,17 @@ def test_link_above_the_work_directory_is_followed_and_below_it_is_not(tmp_path)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "3", "{", '{"a": 1}x', "\ufeff{}", '{"a": ' * 10**5, '{"a":' + "[" * 30 + "]" * 30 + "}", '{"a": NaN}'],
+    [
+        "",
+        "[]",
+        "3",
+        "{",
+        '{"a": 1}x',
+        "\ufeff{}",
+        '{"a": ' * 10**5,
+        '{"a":' + "[" * 30 + "]" * 30 + "}",
+        '{"a": NaN}',
+    ],
 )
 def test_json_that_is_no_flat_object_of_numbers_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011 (each has its own)

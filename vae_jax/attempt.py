@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from vae_jax import budgets, build, checkpoints, identity
 from vae_jax.config import flatten
 from vae_jax.errors import DamagedError, UsageError
+from vae_jax.files import check_folder
 from vae_jax.formats import checksum
 from vae_jax.identity import resolved_json, run_of
 from vae_jax.paths import make_dir
@@ -58,6 +59,8 @@ class Attempt:
 
         That it is damaged, or that another process has it, `begin` says.
         """
+        if self._damage:
+            return True
         if not self._is_held and self.run.is_held:
             return False
         try:
@@ -78,6 +81,7 @@ class Attempt:
           UsageError: it cannot be made.
         """
         if not self._is_held:
+            check_folder(self.run.path)
             make_dir(self.run.path)
             self._held.enter_context(self.run.lock())
             self._is_held = True

@@ -88,7 +88,7 @@ GARBLED = {
     "a pipe": lambda path: os.mkfifo(removed(path)),
     "an endless device": lambda path: removed(path).symlink_to("/dev/zero"),
     "a link to a sound one": linked_to_itself_elsewhere,
-    "huge": lambda path: os.truncate(path, 1 << 45),
+    "huge": lambda path: os.truncate(path, 1 << 40),
 }
 DEEP = {"deep": lambda path: path.write_text('{"a": ' * 10**5 + "1" + "}" * 10**5 + "\n")}
 LINKED = {"a link to a sound one": linked_to_itself_elsewhere}
@@ -162,6 +162,7 @@ def test_train_refuses_it_and_a_sweep_trains_that_run_again(finished, workdir, c
     seed = runs.Run(undamaged / run.id).fields()["seed"]
     with pytest.raises(DamagedError, match=f"'{run.path / name}.*' is damaged.*: delete .*run again"):
         train.main([f"--config={LINEAR}", f"--config.seed={seed}", f"--workdir={workdir}"])
+    assert capsys.readouterr().err == ""
     assert sweep.main([f"--config={config}", "--sweep=seed", f"--workdir={workdir}"]) == 0
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1 + both

@@ -42,7 +42,7 @@ def execute_all(name, workdir, show=quiet):
 
 
 def run_at(workdir, config):
-    return runs.find(workdir, config, data.source("digits").sha256)
+    return runs.find(workdir, config, data.source("digits").fingerprint)
 
 
 @contextlib.contextmanager
@@ -237,7 +237,7 @@ def test_what_is_wrong_with_a_population_is_told_of_all_its_runs_and_stops_no_ot
 def test_worker_tells_what_is_wrong_with_a_population(tmp_path, monkeypatch):
     monkeypatch.setattr(population, "launch_together", no_data)
     told = tmp_path / "told.jsonl"
-    worker.work(str(POPULATIONS[0].write(tmp_path)), str(told), "", "processes")
+    worker.work(str(POPULATIONS[0].write(tmp_path)), str(told), "", "processes", [])
     lines = [json.loads(line) for line in told.read_text().splitlines()]
     assert {line["run"] for line in lines} == POPULATIONS[0].run_ids()
     assert {(line["status"], *line["error"]) for line in lines} == {("failed", "UsageError", "no data")}

@@ -39,7 +39,7 @@ def test_task_has_the_largest_sizes():
 
 
 def test_runs_are_those_of_the_configs(tmp_path):
-    from vae_jax.attempt import run_of
+    from vae_jax.identity import run_of
 
     assert SOME.run_ids() == {run_of(config, tmp_path).id for config in CONFIGS}
 
