@@ -99,6 +99,22 @@ def add_manual_dir(parser: Parser) -> None:
     )
 
 
+def add_import(parser: Parser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="own_files",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file of your own that registers data or parts of the runs; may be repeated",
+    )
+
+
+def import_own(arguments: argparse.Namespace) -> None:
+    for name in arguments.own_files:
+        own.load(pathlib.Path(name))
+
+
 def add_config(parser: Parser) -> None:
     parser.add_argument(
         "--config", required=True, help="config file, as configs/vae.py[:arguments]; its header lists them"

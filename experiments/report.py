@@ -10,6 +10,7 @@ else up to twelve are chosen, those behind the latent maps and with small codes 
 """
 
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
@@ -25,8 +26,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--explore", default="", metavar="RUN,...", help="runs whose latent spaces can be walked in"
     )
+    cli.add_import(parser)
     cli.add_manual_dir(parser)
     arguments = parser.parse(argv, overridable=False)
+    cli.import_own(arguments)
     wanted = [run.strip() for run in arguments.explore.split(",") if run.strip()]
     write(arguments.dir, STUDIES, wanted, arguments.manual_dir)
     return 0
@@ -39,7 +42,9 @@ def write(
     manual_dir: pathlib.Path | None = None,
 ) -> None:
     """Writes the page of `workdir` and prints its path; `studies` give their figures a question."""
-    path = page.write(workdir, questions(studies), explore, manual_dir)
+    path, left_out = page.write(workdir, questions(studies), explore, manual_dir)
+    for run, why in left_out.items():
+        print(f"latent space of {run} left out: {why}", file=sys.stderr)
     print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")
 
 

@@ -118,9 +118,7 @@ def carry_out(
         using = executor or sweeps.executor(sweeps.cheapest(schedule.slots), workdir)
         for outcome in _new(using.execute(schedule.populations, place, view.epoch), view):
             end(outcome)
-    counts = Counter(outcome.status for outcome in view.outcomes)
-    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    print(f"{len(view.outcomes)} runs in {workdir}: {told}")
+    print(_count(view.outcomes, workdir, [entry.run.id for entry in planned if entry.over]))
     sweeps.learn(schedule, view.outcomes)
     _compare_with_plan(schedule, time.perf_counter() - began, workdir)
     return view.outcomes
@@ -161,6 +159,16 @@ def _new(outcomes: Iterator[Outcome], view: View) -> Iterator[Outcome]:
 def _found(entry: Planned) -> Outcome:
     result = entry.run.final_result()
     return Outcome(entry.run, result["status"], result)
+
+
+def _count(outcomes: Sequence[Outcome], workdir: pathlib.Path, found: Sequence[str]) -> str:
+    """Returns how many runs ended in which way, and how many of them were found done."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    before = [outcome.result["finished"] for outcome in outcomes if outcome.run.id in found]
+    if before:
+        told += f"; {len(before)} found, finished by {max(before)[:16]} UTC"
+    return f"{len(outcomes)} runs in {workdir}: {told}"
 
 
 def _tell_together(planned: Sequence[Planned]) -> None:

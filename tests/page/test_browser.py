@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chro
 @pytest.fixture(scope="module")
 def view(workdir, written):
     """The page of the work directory, with `errors` and `requests` that it has made so far."""
-    with opened(page.write(workdir, {"latent_map": "Where do classes live?"})) as view:
+    with opened(page.write(workdir, {"latent_map": "Where do classes live?"}).path) as view:
         yield view
 
 
@@ -263,7 +263,7 @@ def test_without_labels_all_dots_are_of_one_colour_and_no_class_is_named(tmp_pat
     launch.launch(
         override(ae.get_config("mine,smoke,linear"), {"latent_size": 2, "batch_size": 16}), tmp_path
     )
-    with opened(page.write(tmp_path, {})) as view:
+    with opened(page.write(tmp_path, {}).path) as view:
         traces = view.evaluate("explorer.chart.data.map((trace) => [trace.name, trace.x.length])")
         assert traces == [["test images", 24]]
         assert view.locator(".legend li").count() == 0

@@ -10,7 +10,7 @@ import pathlib
 import string
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from vae_jax.page.collect import collect
 from vae_jax.paths import write_whole
@@ -19,16 +19,27 @@ NAME = "report.html"
 SCRIPTS = ("elements", "decoder", "charts", "claims", "runs", "curves", "pictures", "explorer", "main")
 
 
+class Written(NamedTuple):
+    """A page that was written.
+
+    Attributes:
+      left_out: why a latent space that was to be in the page is not, by the id of its run.
+    """
+
+    path: pathlib.Path
+    left_out: dict[str, str]
+
+
 def write(
     workdir: pathlib.Path,
     questions: Mapping[str, str],
     explore: Sequence[str] = (),
     manual_dir: pathlib.Path | None = None,
-) -> pathlib.Path:
-    """Writes <workdir>/report.html and returns its path; see `collect` for arguments and errors."""
-    text = render(collect(workdir, questions, explore, manual_dir))
-    write_whole(workdir / NAME, text)
-    return workdir / NAME
+) -> Written:
+    """Writes <workdir>/report.html; see `collect` for arguments and errors."""
+    found = collect(workdir, questions, explore, manual_dir)
+    write_whole(workdir / NAME, render(found))
+    return Written(workdir / NAME, found["explorer"]["left_out"])
 
 
 def render(value: Mapping[str, Any]) -> str:
