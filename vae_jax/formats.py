@@ -27,6 +27,11 @@ NUMBERS = (  # of a result, beside its metrics
     "seconds",
     "valid_loss",
 )
+CONFIG = {  # what lists of runs rely on
+    **dict.fromkeys(("binarize", "data_fingerprint", "dataset", "likelihood", "objective"), str),
+    **dict.fromkeys(("latent_size", "num_epochs", "seed", "stop_epoch"), int),
+    "beta": float,
+}
 Metrics = dict[str, float | None]
 
 
@@ -68,9 +73,10 @@ def is_sound(result: dict[str, Any]) -> bool:
 def is_config(text: str) -> bool:
     """Whether the content of config.json is a config: a right hash does not say that."""
     try:
-        return isinstance(files.parse_object(text).get("data_fingerprint"), str)
+        fields = files.parse_object(text)
     except ValueError:
         return False
+    return all(isinstance(fields.get(name), kind) for name, kind in CONFIG.items())
 
 
 def _is_number(value: Any) -> bool:

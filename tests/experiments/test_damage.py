@@ -13,6 +13,7 @@ from experiments import compare, export, report, status, sweep, train
 from experiments.claims import write_claims
 from tests.experiments.commands import LINEAR, python, snapshot
 from vae_jax import formats, runs
+from vae_jax.config import hash_text
 from vae_jax.errors import DamagedError, UsageError
 from vae_jax.sweeps import population
 
@@ -300,6 +301,23 @@ def test_export_leaves_out_what_is_damaged(workdir, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert f"left out: '{run.path / 'metrics.jsonl'}' is damaged" in err
     assert out.startswith("2 finished runs: 1 exported, 1 left out: ")
+
+
+def test_config_that_lacks_what_lists_rely_on_is_damaged_though_its_hash_is_right(workdir, drawing, capsys):
+    text = '{"data_fingerprint": "0", "seed": [[3]]}'
+    path = workdir / hash_text(text)[:12] / "config.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    for command in (status, compare, report):
+        assert command.main([str(workdir)]) == 0
+        assert str(path) in "".join(capsys.readouterr())
+
+
+def test_compare_after_status_reads_no_run_again(workdir, drawing, monkeypatch):
+    (workdir / "index.jsonl").unlink()
+    status.main([str(workdir)])
+    monkeypatch.setattr("vae_jax.results.read", lambda run: pytest.fail("it is in the index"))
+    assert compare.main([str(workdir)]) == 0
 
 
 @pytest.mark.slow
