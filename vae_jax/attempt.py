@@ -55,7 +55,7 @@ class Attempt:
 
         Args:
           mark: as it was after `epoch`; None where the number of epochs is all that is known. Trained
-            in another population, the last digits of a run's losses are others.
+            in another population, or in another place of it, the last digits of a run's losses are others.
 
         That it is damaged, or that another process has it, `begin` says.
         """

@@ -3,6 +3,10 @@
 There is a fixed number of slots. A run that finishes makes room for the next one in the queue; when
 the queue is empty, the runs that are left move together: into half as many slots each time, or an
 eighth less where that pays.
+
+The same plan, the same place in it and the same type of processor give a run the same bits, whatever was
+killed meanwhile. In another place, or among others, its sums may be added up in another order: one step is
+then the same to rounding, and over a training that grows.
 """
 
 import math

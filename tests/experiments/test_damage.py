@@ -139,7 +139,7 @@ def test_commands_that_read_name_it_and_go_on(finished, workdir, drawing, capsys
     assert f"2 runs in {workdir}: " + ("2 damaged" if both else "1 completed, 1 damaged") in told
     assert f"'{run.path / name}" in told
     if both:
-        with pytest.raises(UsageError, match="nothing to compare: .*left out: .*damaged.*damaged"):
+        with pytest.raises(UsageError, match=r"nothing to compare: .*left out: .*damaged.*damaged"):
             compare.main([str(workdir)])
         with pytest.raises(UsageError, match=f"no run in '{workdir}'; '.*' is damaged"):
             report.main([str(workdir)])
