@@ -3,10 +3,18 @@
 The ELBO on train and validation images against the number of training images seen, for codes of
 several sizes. Theirs are 3, 5, 10, 20 and 200; here they are those of the other studies.
 
-Claims, at the end of training, seed by seed:
-- more latent dimensions do not overfit: on validation images the largest code's ELBO is no more
-  than 1 nat below that of the best size;
-- nor do they widen the gap between train and validation: the last doubling adds no more than 1 nat.
+Kingma & Welling found that superfluous latent variables did not overfit. Claims, seed by seed, each about
+the whole of its curve:
+- more latent dimensions do not overfit: at the end of training the ELBO on validation images falls by
+  no more than 1 nat from any size to any larger one;
+- nor does longer training: for every size it ends no more than 1 nat below its best after any epoch;
+- nor do more dimensions widen the gap between train and validation: no doubling adds more than 1 nat.
+  (This one is stricter than the paper, which shows the gap and says nothing of its growth.)
+
+What was claimed before: the first for the best size and the largest alone, the last for the last doubling
+alone, and nothing of the time between. On digits the last doubling is the only one where the gap does not
+grow (4.0, 6.1, 13.2, 22.0 and 18.6 nats at 2 to 32 dimensions), and with 16 dimensions the validation ELBO
+has fallen by 2.8 nats when training ends.
 
     python -m experiments.learning_curves --workdir=results
     python -m experiments.learning_curves --dataset=mnist --workdir=results
@@ -50,7 +58,8 @@ def report(dataset: str, rows: Sequence[Row]) -> Report:
     }
     figure = learning_curves(seen, curves, dataset)
     last = {name: np.array([curve[-1] for curve in of_size.values()]) for name, of_size in elbos.items()}
-    return Report({"learning_curves": figure}, _claims(last["train"], last["valid"]))
+    best = np.array([curve.max(0) for curve in elbos["valid"].values()])
+    return Report({"learning_curves": figure}, _claims(last["train"], last["valid"], best))
 
 
 def _elbos(runs: Sequence[Sequence[dict[str, float]]], name: str) -> np.ndarray:
@@ -64,18 +73,25 @@ def _spread(epochs: int) -> np.ndarray:
     return np.unique(np.geomspace(1, epochs, POINTS).round().astype(int)) - 1
 
 
-def _claims(train_LxS: np.ndarray, valid_LxS: np.ndarray) -> list[Claim]:
-    """ELBO at the end; a row for each latent size, the smallest first, and a column for each seed."""
+def _claims(train_LxS: np.ndarray, valid_LxS: np.ndarray, best_LxS: np.ndarray) -> list[Claim]:
+    """ELBO at the end, and the best on valid; a row for each latent size, the smallest first."""
+    falls_LxS = np.maximum.accumulate(valid_LxS)[:-1] - valid_LxS[1:]  # from the best of the smaller ones
     gaps_LxS = train_LxS - valid_LxS
     return [
         Claim(
-            "more latent dimensions do not overfit (validation ELBO, best size − largest, nats)",
-            estimate(valid_LxS.max(0) - valid_LxS[-1]),
+            "more latent dimensions do not overfit (fall of the validation ELBO from a size to any larger, "
+            "nats, the largest)",
+            estimate(falls_LxS.max(0)),
             at_most=MARGIN,
         ),
         Claim(
-            "the last doubling does not widen the gap (train − validation ELBO, after − before, nats)",
-            estimate(gaps_LxS[-1] - gaps_LxS[-2]),
+            "nor does longer training (validation ELBO, best of all epochs − at the end, nats, the largest)",
+            estimate((best_LxS - valid_LxS).max(0)),
+            at_most=MARGIN,
+        ),
+        Claim(
+            "no doubling widens the gap (train − validation ELBO, after − before, nats, the largest)",
+            estimate(np.diff(gaps_LxS, axis=0).max(0)),
             at_most=MARGIN,
         ),
     ]

@@ -1,4 +1,4 @@
-"""A finished run's numbers once more, from its files alone: NumPy in float64, neither JAX nor vae_jax.
+"""A finished run's numbers once more, from its files alone: NumPy in float64, no JAX and no vae_jax.
 
 Everything is written down anew here from what README and docstrings promise: the order of digits, the draw
 of sampled pixels, the nets, the densities. Nets of `mlp` and `linear` are known, on `digits`.
@@ -47,7 +47,7 @@ class Files:
 
 
 def net(files, part, x):
-    """Returns the outputs of 'encoder' or 'decoder': relu between layers, nothing or a sigmoid at the end."""
+    """Returns the outputs of 'encoder' or 'decoder': relu between layers, none or a sigmoid at the end."""
     layers = sum(name.startswith(f"params/{part}/") for name in files.arrays) // 2
     for layer in range(layers):
         kernel, bias = (files.arrays[f"params/{part}/Dense_{layer}/{name}"] for name in ("kernel", "bias"))

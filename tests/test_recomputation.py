@@ -11,7 +11,7 @@ from vae_jax import launch, runs
 from vae_jax.config import override
 
 AE, GREY = f"{REPOSITORY}/configs/ae.py", f"{REPOSITORY}/configs/vae.py:grey"
-EPOCHS = {"num_epochs": 10}
+SMALL = {"num_epochs": 10, "bottleneck_width": 64}
 LINEAR = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0}
 LINEAR |= {"decoder.output_activation": "identity"}
 KINDS = {
@@ -22,7 +22,7 @@ KINDS = {
     "grey, fixed σ": override(vae.get_config("grey"), {"likelihood": "gaussian", "sigma": 0.2}),
     "linear vae": override(vae.get_config("grey"), LINEAR),
     "two hidden layers": override(
-        vae.get_config(), {"encoder.hidden_sizes": (32, 24), "decoder.hidden_sizes": (32, 24)}
+        vae.get_config(), {"encoder.hidden_sizes": (96, 80), "decoder.hidden_sizes": (96, 80)}
     ),
 }
 ERRORS = 4  # standard errors that two means over samples may be apart
@@ -30,13 +30,15 @@ IMAGE = 1 / 300  # one whose neighbours are nearly as far may be told otherwise 
 
 
 def trained(config, workdir):
-    return recomputed.Files(launch.launch(override(config, EPOCHS), workdir)[0].path)
+    linear = config.encoder.net == "linear"
+    small = {**SMALL, "bottleneck_width": 0} if linear else SMALL
+    return recomputed.Files(launch.launch(override(config, small), workdir)[0].path)
 
 
 def swept(config, workdir):
     """Trains the latent sizes of a config together, filled up to the largest."""
-    argv = [f"--config={config}", "--sweep=latent_size", "--config.num_epochs=10", f"--workdir={workdir}"]
-    assert sweep.main(argv) == 0
+    small = [f"--config.{name}={value}" for name, value in SMALL.items()]
+    assert sweep.main([f"--config={config}", "--sweep=latent_size", *small, f"--workdir={workdir}"]) == 0
     return [recomputed.Files(run.path) for run in runs.all_runs(workdir)]
 
 

@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from vae_jax.evaluate.ppca import active_dimensions, eigenvalues, max_log_likelihood, worth
+from vae_jax.evaluate.ppca import (
+    active_dimensions,
+    eigenvalues,
+    max_log_likelihood,
+    max_log_likelihood_at,
+)
 
 DIGITS = load_digits().data / 16
 
@@ -48,9 +54,30 @@ def test_no_more_dimensions_are_active_than_there_are():
     assert active_dimensions(np.array([3.0, 2.0, 1.0]), 2, 5.0) == 0
 
 
-def test_an_axis_is_worth_what_its_use_adds_to_the_likelihood():
-    # x = (a, b) with variances λ: log N(x; 0, C) with C = λ where an axis is used, σ² where not.
-    variances, noise = np.array([3.0, 0.5, 0.2]), 0.5
-    unused = -0.5 * (np.log(noise) + variances / noise)
-    used = -0.5 * (np.log(variances) + 1)
-    np.testing.assert_allclose(worth(variances, noise), np.where(variances > noise, used - unused, 0))
+@pytest.mark.parametrize("latent_size", [0, 1, 3])
+def test_maximum_at_a_fixed_variance_is_the_log_density_of_its_normal(latent_size):
+    """The data's variance along the axes in use, the noise along the others: two of three are worth using."""
+    images = np.random.default_rng(0).normal(size=(500, 3)) @ np.diag([2.0, 1.0, 0.3])
+    images -= images.mean(0)
+    known, axes = np.linalg.eigh(np.cov(images.T, bias=True))
+    variances = np.where(np.arange(3) < min(latent_size, 2), known[::-1], 0.5)
+    normal = multivariate_normal(cov=axes[:, ::-1] * variances @ axes[:, ::-1].T)
+    found = max_log_likelihood_at(known[::-1], latent_size, 0.5)
+    assert found == pytest.approx(normal.logpdf(images).mean(), rel=1e-9)
+
+
+def test_no_other_variances_along_the_axes_are_likelier_at_a_fixed_noise():
+    known, noise = np.array([3.0, 0.7, 0.2]), 0.5
+    extra = np.random.default_rng(0).exponential(size=(2000, 3))  # what W adds along each axis
+    others = -0.5 * (np.log(2 * np.pi * (noise + extra)) + known / (noise + extra)).sum(1)
+    found = max_log_likelihood_at(known, 3, noise)
+    assert others.max() < found < others.max() + 0.05
+
+
+def test_maxima_with_a_fixed_and_with_a_learned_variance_agree_where_that_is_fixed():
+    known = eigenvalues(DIGITS)
+    learned = max_log_likelihood(known, 10)
+    variance = known[10:].mean()
+    assert known[9] > variance
+    assert max_log_likelihood_at(known, 10, variance) == pytest.approx(learned, rel=1e-12)
+    assert max_log_likelihood_at(known, 10, 1.1 * variance) < learned

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import (
+    activity,
     bottleneck_width,
     compression,
     gaps,
@@ -14,6 +15,7 @@ from experiments import (
     latent_size,
     learning_curves,
     linear_pca,
+    ppca,
     rate_distortion,
     reconstructions,
     similarity,
@@ -23,6 +25,7 @@ from vae_jax import data, launch, runs
 from vae_jax.config import flatten
 from vae_jax.evaluate.nearest import flat
 from vae_jax.evaluate.pca import pca_mse
+from vae_jax.evaluate.ppca import eigenvalues, max_log_likelihood, max_log_likelihood_at
 from vae_jax.results import Row
 
 SIZES = (2, 4, 8, 16, 32)
@@ -125,32 +128,136 @@ def test_rate_distortion_judges_known_numbers(tmp_path, monkeypatch, rates, dist
     assert claims_of(report) == expected
 
 
-def learning_rows(tmp_path, valid, gaps, epochs=3):
-    """ELBO on valid, and how much higher on train, at the end; a nat less each epoch before."""
+def learning_rows(tmp_path, valid, gaps, epochs=3, better=0):
+    """ELBO on valid, and how much higher on train, at the end; a nat less each epoch before.
+
+    After the first epoch it is `better` than at the end by so many nats.
+    """
     for config in learning_curves.configs("digits"):
         place = SIZES.index(config.latent_size)
         found = row(tmp_path, config)
         found.run.path.mkdir()
         for epoch in range(1, epochs + 1 + config.seed):  # the last seeds train longer
-            elbo = valid[place] - max(epochs - epoch, 0)
+            elbo = valid[place] + (better if better and epoch == 1 else -max(epochs - epoch, 0))
             line = {"epoch": epoch, "valid/elbo": elbo, "train/elbo": elbo + gaps[place]}
             found.run.append_metrics(line)
         yield found
 
 
+FALLS = "not reproduced"
+RISING, STEADY = (10, 20, 30, 40, 41), (1, 1.25, 1.5, 1.5, 1.75)
+
+
 @pytest.mark.parametrize(
-    ("valid", "gaps", "expected"),
+    ("valid", "gaps", "better", "expected"),
     [
-        ((10, 20, 30, 40.5, 40), (1, 2, 3, 5, 5.25), [(0.5, 5, "reproduced"), (0.25, 5, "reproduced")]),
-        ((10, 20, 40, 30, 20), (1, 2, 3, 5, 9), [(20, 5, "not reproduced"), (4, 5, "not reproduced")]),
+        (RISING, STEADY, 0, [(-1, "reproduced"), (0, "reproduced"), (0.25, "reproduced")]),
+        ((10, 20, 40, 30, 20), STEADY, 0, [(20, FALLS), (0, "reproduced"), (0.25, "reproduced")]),
+        ((10, 20, 17, 30, 40), STEADY, 0, [(3, FALLS), (0, "reproduced"), (0.25, "reproduced")]),
+        (RISING, STEADY, 2.5, [(-1, "reproduced"), (2.5, FALLS), (0.25, "reproduced")]),
+        # What digits give: the gap grows but for the last doubling.
+        (RISING, (4, 6, 13, 22, 18.5), 0, [(-1, "reproduced"), (0, "reproduced"), (9, FALLS)]),
     ],
-    ids=["no overfitting", "overfitting"],
+    ids=["no overfitting", "the largest overfits", "one between", "longer training does", "the gap grows"],
 )
-def test_learning_curves_judge_known_numbers(tmp_path, valid, gaps, expected):
-    report = learning_curves.report("digits", list(learning_rows(tmp_path, valid, gaps)))
-    assert claims_of(report) == expected
+def test_learning_curves_judge_the_whole_curve(tmp_path, valid, gaps, better, expected):
+    report = learning_curves.report("digits", list(learning_rows(tmp_path, valid, gaps, better=better)))
+    assert claims_of(report) == [(number, 5, verdict) for number, verdict in expected]
+
+
+def test_learning_curves_draw_what_all_seeds_have(tmp_path):
+    report = learning_curves.report("digits", list(learning_rows(tmp_path, RISING, STEADY)))
     drawn = report.figures["learning_curves"].axes[1].get_lines()[1].get_xydata()
     assert list(map(tuple, drawn)) == [(1152, 18), (2304, 19), (3456, 20)]
+
+
+def activity_claims(*activities):
+    """Of several seeds, by a word each; the KL is that of a Gaussian code of these variances over images."""
+    names = ("apart", "tell", "threshold", "order", "inactive", "too many", "unused")
+    activity_SxZ = np.array(activities)
+    found = activity._claims(activity_SxZ, -0.5 * np.log1p(-activity_SxZ))
+    return dict(zip(names, verdicts(found), strict=True))
+
+
+def test_activity_of_two_lumps_that_the_threshold_parts_is_reproduced():
+    seed = [*np.linspace(0.6, 0.9, 5), *np.geomspace(1e-5, 1e-3, 15)]
+    assert set(activity_claims(seed, seed).values()) == {"reproduced"}
+
+
+def test_activity_whose_unused_dimensions_the_threshold_cuts_is_not():
+    """As on digits: four dimensions tell nearly all, the others lie about the threshold."""
+    seed = [0.55, 0.65, 0.75, 0.85, *np.geomspace(5e-4, 0.04, 46)]
+    found = activity_claims(seed, seed)
+    assert found["apart"] == "reproduced"
+    assert (found["threshold"], found["too many"]) == ("not reproduced", "not reproduced")
+
+
+def test_activity_with_its_gap_at_the_wrong_place_is_not():
+    found = activity_claims(*[[*np.geomspace(0.05, 0.9, 40), 1e-6]] * 2)
+    assert (found["apart"], found["unused"]) == ("reproduced", "not reproduced")
+    one_apart = activity_claims(*[[0.9, *np.geomspace(0.01, 0.2, 20)]] * 2)
+    assert (one_apart["apart"], one_apart["tell"]) == ("reproduced", "not reproduced")
+
+
+def test_activity_of_a_collapsed_code_parts_nothing():
+    found = activity_claims(*[np.geomspace(1e-6, 1e-5, 50)] * 2)
+    assert found["threshold"] == "not computed"
+    assert (found["apart"], found["inactive"]) == ("not reproduced", "not reproduced")
+
+
+VARIANCES = {0.02: 30, 0.05: 18, 0.1: 12, 0.2: 7, 0.5: 3}  # σ², and eigenvalues of digits above it
+
+
+def ppca_rows(tmp_path):
+    for config in ppca.configs("digits"):
+        yield row(tmp_path, config)
+
+
+def judged_ppca(tmp_path, monkeypatch, lacking=lambda variance: 0.0, active=VARIANCES.get):
+    """Returns the claims where the ELBO at a fixed σ² lacks so much, and so many dimensions are active."""
+    known = eigenvalues(DIGITS.train.images / 16)
+
+    def elbo(row):
+        if row.fields["likelihood"] == "gaussian_learned":
+            return max_log_likelihood(known, row.fields["latent_size"])
+        variance = row.fields["sigma"] ** 2
+        return max_log_likelihood_at(known, ppca.LARGE, variance) - lacking(round(variance, 9))
+
+    monkeypatch.setattr(ppca, "_elbo", elbo)
+    monkeypatch.setattr(ppca, "_active", lambda row: active(round(row.fields["sigma"] ** 2, 9)))
+    return ppca.report("digits", list(ppca_rows(tmp_path)))
+
+
+def test_ppca_that_is_perfect_is_reproduced_and_drawn_at_the_theorems_own_count(tmp_path, monkeypatch):
+    report = judged_ppca(tmp_path, monkeypatch)
+    assert verdicts(report.claims) == ["reproduced"] * 4
+    drawn = {line.get_label(): line.get_ydata() for line in report.figures["ppca"].axes[2].get_lines()}
+    assert list(drawn["pPCA: eigenvalues above σ²"]) == [30, 18, 12, 7, 3]
+
+
+def test_ppca_that_has_collapsed_at_every_fixed_variance_is_not(tmp_path, monkeypatch):
+    known = eigenvalues(DIGITS.train.images / 16)
+
+    def lost(variance):
+        return max_log_likelihood_at(known, ppca.LARGE, variance) - max_log_likelihood_at(known, 0, variance)
+
+    found = judged_ppca(tmp_path, monkeypatch, lost, lambda variance: 0).claims
+    assert verdicts(found) == ["reproduced", "not reproduced", "reproduced", "not reproduced"]
+    assert [found[1].estimate.mean, found[3].estimate.mean] == pytest.approx([lost(0.02), 30])
+
+
+@pytest.mark.parametrize("variance", VARIANCES)
+def test_ppca_that_is_off_at_one_variance_alone_is_not(tmp_path, monkeypatch, variance):
+    """Too low an ELBO, one above the maximum, a dimension too few, a dimension too many."""
+
+    def here(number):
+        return lambda at: number if at == variance else 0
+
+    assert verdicts(judged_ppca(tmp_path, monkeypatch, here(0.2)).claims)[1] == "not reproduced"
+    assert verdicts(judged_ppca(tmp_path, monkeypatch, here(-0.2)).claims)[2] == "not reproduced"
+    for wrong in (-1, 1):
+        found = judged_ppca(tmp_path, monkeypatch, active=lambda at: VARIANCES[at] + here(wrong)(at))  # noqa: B023
+        assert verdicts(found.claims)[3] == "not reproduced"
 
 
 def verdicts(claims):

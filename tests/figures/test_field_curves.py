@@ -8,7 +8,7 @@ import pytest
 from tests.figures.drawing import draw, is_cut_off, legend, points
 from vae_jax.figures.dimensions import dimensions
 from vae_jax.figures.learning_curves import learning_curves
-from vae_jax.figures.ppca import ppca
+from vae_jax.figures.ppca import Reached, ppca
 from vae_jax.figures.rate_distortion import rate_distortion
 from vae_jax.figures.trajectories import Trajectory, trajectories
 from vae_jax.statistics import Estimate
@@ -40,7 +40,9 @@ def test_learning_curves_have_a_panel_for_each_size_on_one_scale():
         assert points(axes)["valid"] == list(zip(SEEN, [-41, -31, -25], strict=True))
         assert axes.get_xscale() == "log"
     assert figure.axes[0].get_ylabel() == "ELBO, nats per image"
-    assert figure.get_supxlabel() == "training images of digits seen"
+    assert figure.get_supxlabel().startswith(
+        "training images of digits seen (mean and 95% interval over 5 seeds"
+    )
     assert legend(figure.axes[0]) == ["train", "valid"]
 
 
@@ -70,6 +72,13 @@ def test_kl_of_each_dimension_is_drawn_from_zero():
     assert right.get_ylim()[0] == 0
 
 
+def test_kl_shows_how_many_dimensions_the_threshold_makes_active():
+    _, right = used().axes
+    (span,) = right.patches
+    assert (span.get_x(), span.get_width()) == (2, 0)
+    assert legend(right) == ["above 0.01, by seed: 2 to 2 dimensions"]
+
+
 def plane(half_width=0.25):
     arguments = estimates([14, 10, 6], half_width), estimates([8, 11, 17], half_width)
     return draw(rate_distortion(BETAS, *arguments, 30.0, "digits"))
@@ -94,20 +103,30 @@ def test_rate_distortion_has_the_intervals_of_both():
 
 def line(half_width=0.25):
     variances = [0.02, 0.1, 0.5]
-    active = estimates([29, 12, 3], half_width)
     return draw(
-        ppca([2, 5], estimates([0, 8.8], half_width), [0.1, 8.9], variances, active, [30, 12, 3], "digits")
+        ppca(
+            Reached([2, 5], estimates([0, 8.8], half_width), [0.1, 8.9]),
+            Reached(variances, estimates([0.5, 0.4, 0.3], half_width), [75, 7, 0.04]),
+            Reached(variances, estimates([29, 12, 3], half_width), [30, 12, 3]),
+            0.1,
+            "digits",
+        )
     )
 
 
 def test_ppca_draws_trained_and_closed_form_together():
-    left, right = line().axes
+    left, middle, right = line().axes
     assert points(left) == {
         "pPCA, maximum of log p(x)": [(2, 0.1), (5, 8.9)],
         "linear VAE, ELBO": [(2, 0), (5, 8.8)],
     }
-    assert points(right)["pPCA, closed form"] == [(0.02, 30), (0.1, 12), (0.5, 3)]
-    assert points(right)["linear VAE, active dimensions"] == [(0.02, 29), (0.1, 12), (0.5, 3)]
+    assert points(middle)["all dimensions collapsed"] == [(0.02, 75), (0.1, 7), (0.5, 0.04)]
+    assert points(middle)["linear VAE"] == [(0.02, 0.5), (0.1, 0.4), (0.5, 0.3)]
+    assert {y for _, y in points(middle)["claimed: at most 0.1"]} == {0.1}
+    assert points(right)["pPCA: eigenvalues above σ²"] == [(0.02, 30), (0.1, 12), (0.5, 3)]
+    assert points(right)["linear VAE: active"] == [(0.02, 29), (0.1, 12), (0.5, 3)]
+    assert right.get_ylim()[0] == 0
+    assert line().get_suptitle() == "digits, train; mean and 95% interval over 5 seeds"
 
 
 def paths(half_width=0.25, count=5):

@@ -29,13 +29,17 @@ def max_log_likelihood(eigenvalues_D: np.ndarray, latent_size: int) -> float:
     return float(-0.5 * (log_det + len(eigenvalues_D) * (math.log(2 * math.pi) + 1)))
 
 
-def worth(eigenvalues_D: np.ndarray, variance: float) -> np.ndarray:
-    """Returns what the use of each principal axis adds to the mean log p(x) at a fixed σ², nats, shape D.
+def max_log_likelihood_at(eigenvalues_D: np.ndarray, latent_size: int, variance: float) -> float:
+    """Returns the greatest mean log p(x) of models whose σ² is `variance`, nats per image.
 
-    ½ (λ/σ² - 1 - ln(λ/σ²)) for λ > σ², else 0.
+    -½ [Σ_{i≤k} (ln λ_i + 1) + Σ_{i>k} (ln σ² + λ_i/σ²) + D ln 2π], k the dimensions that are then active:
+    along those the model has the data's variance, along the others its noise alone. With `latent_size` 0
+    it is what a collapsed model has.
     """
-    ratios = np.maximum(eigenvalues_D / variance, 1.0)
-    return 0.5 * (ratios - 1 - np.log(ratios))
+    count = active_dimensions(eigenvalues_D, latent_size, variance)
+    used, unused = np.split(eigenvalues_D, [count])
+    terms = (np.log(used) + 1).sum() + (math.log(variance) + unused / variance).sum()
+    return float(-0.5 * (terms + len(eigenvalues_D) * math.log(2 * math.pi)))
 
 
 def active_dimensions(eigenvalues_D: np.ndarray, latent_size: int, variance: float) -> int:

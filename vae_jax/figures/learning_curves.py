@@ -32,7 +32,9 @@ def learning_curves(
             axes.label_outer()
         panels[0].set_ylabel("ELBO, nats per image")
         panels[0].legend(loc="upper left")
-        figure.supxlabel(f"training images of {title} seen", fontsize=8)
+        seeds = next(iter(elbos.values()))["valid"][0].count
+        how = f"mean and 95% interval over {seeds} seeds; train: while it trains"
+        figure.supxlabel(f"training images of {title} seen ({how})", fontsize=8)
     return figure
 
 

@@ -1,43 +1,59 @@
 """A linear VAE beside probabilistic PCA's closed form (Lucas et al. 2019)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vae_jax.figures.style import COLORS, PAGE, curve, doubling_axis, style, subplots
 from vae_jax.statistics import Estimate
 
 
-def ppca(
-    sizes: Sequence[int],
-    elbos: Sequence[Estimate],
-    maxima: Sequence[float],
-    variances: Sequence[float],
-    active: Sequence[Estimate],
-    predicted: Sequence[int],
-    title: str,
-) -> Figure:
-    """Draws the ELBO at each latent size, and the active dimensions at each fixed σ².
+class Reached(NamedTuple):
+    """What was measured at each place, and what the closed form says there."""
+
+    places: Sequence[float]
+    measured: Sequence[Estimate]
+    known: Sequence[float]
+
+
+def ppca(elbos: Reached, gaps: Reached, active: Reached, close: float, title: str) -> Figure:
+    """Draws the ELBO at each latent size; at each fixed σ² what it lacks, and the active dimensions.
 
     Args:
-      sizes: latent sizes.
-      elbos: of the trained VAE, on the images that it was trained on, nats per image.
-      maxima: greatest log p(x) of probabilistic PCA on the same images, nats per image.
-      variances: values of σ² that were fixed.
-      active, predicted: dimensions in use at each, of the trained VAE and in closed form.
+      elbos: of the trained VAE at each latent size, on the images that it was trained on, and the greatest
+        log p(x) of probabilistic PCA on the same images; nats per image.
+      gaps: how far the ELBO is below the maximum at each fixed σ², and how far a model is in which every
+        dimension has collapsed.
+      active: dimensions in use at each fixed σ², and eigenvalues above it.
+      close: the gap that is claimed.
       title: names the data set.
     """
     with style():
-        figure, (left, right) = subplots(2, width=PAGE, height=2.3)
-        line = {"color": COLORS[2], "linestyle": "--", "marker": "x"}
-        left.plot(sizes, maxima, label="pPCA, maximum of log p(x)", zorder=3, **line)
-        curve(left, sizes, elbos, "linear VAE, ELBO", index=1)
-        left.set(xlabel="latent size q", ylabel="nats per image", title=f"{title}, train: learned σ²")
-        left.set_xticks(sizes)
-        right.plot(variances, predicted, label="pPCA, closed form", zorder=3, **line)
-        curve(right, variances, active, "linear VAE, active dimensions", index=1)
-        doubling_axis(right, variances)
-        right.set(xlabel="fixed σ²", ylabel="dimensions", title=f"{title}, train: fixed σ²")
-        for axes in (left, right):
+        figure, (left, middle, right) = subplots(3, width=PAGE, height=2.5)
+        _known(left, elbos, "pPCA, maximum of log p(x)")
+        curve(left, elbos.places, elbos.measured, "linear VAE, ELBO", index=1)
+        left.set(xlabel="latent size q", ylabel="nats per image", title="learned σ²")
+        left.set_xticks(elbos.places)
+        _known(middle, gaps, "all dimensions collapsed")
+        curve(middle, gaps.places, gaps.measured, "linear VAE", index=1)
+        middle.axhline(close, color=COLORS[0], linestyle=":", label=f"claimed: at most {close:g}")
+        middle.set_yscale("log")
+        middle.set(xlabel="fixed σ²", ylabel="maximum − ELBO, nats per image", title="fixed σ²: what lacks")
+        _known(right, active, "pPCA: eigenvalues above σ²")
+        curve(right, active.places, active.measured, "linear VAE: active", index=1)
+        right.set(xlabel="fixed σ²", ylabel="dimensions", title="fixed σ²: dimensions in use")
+        right.set_ylim(bottom=0)
+        doubling_axis(middle, gaps.places)
+        doubling_axis(right, active.places)
+        seeds = elbos.measured[0].count
+        figure.suptitle(f"{title}, train; mean and 95% interval over {seeds} seeds", fontsize=8)
+        for axes in (left, middle, right):
             axes.legend()
     return figure
+
+
+def _known(axes: Axes, reached: Reached, label: str) -> None:
+    line = {"color": COLORS[2], "linestyle": "--", "marker": "x"}
+    axes.plot(reached.places, reached.known, label=label, zorder=3, **line)
