@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from experiments import sweep, watch
+from experiments import sweep, train, watch
 from tests.experiments.commands import REPOSITORY, assert_same_bits, only_run, snapshot, start
 from vae_jax import finish, runs
 from vae_jax.errors import UsageError
@@ -85,8 +85,6 @@ def test_extended_sweep_trains_what_is_new(config, workdir):
 
 
 def test_run_of_a_sweep_is_the_run_of_train(config, workdir, tmp_path):
-    from experiments import train
-
     sweep.main(arguments(config, workdir, "seed", "--config.latent_size=4"))
     train.main([f"--config={config}", "--config.latent_size=4", f"--workdir={tmp_path / 'single'}"])
     single = only_run(tmp_path / "single")
@@ -94,6 +92,36 @@ def test_run_of_a_sweep_is_the_run_of_train(config, workdir, tmp_path):
     for mine, theirs in zip(one.metrics(), other.metrics(), strict=True):
         assert mine["valid/loss"] == pytest.approx(theirs["valid/loss"], rel=1e-5)
     assert one.result()["metrics"] == pytest.approx(other.result()["metrics"], rel=1e-4)
+
+
+def test_run_of_a_sweep_alone_has_the_bits_of_train(workdir, tmp_path):
+    shipped, single = f"{REPOSITORY}/configs/vae.py:smoke", tmp_path / "single"
+    flags = ["--config.bottleneck_width=4", "--config.evaluation.iwae_samples=2"]
+    small = tmp_path / "small.py"
+    small.write_text(
+        "from configs.vae import get_config\n"
+        "def sweep_some(): return [{'latent_size': size, 'seed': 0} for size in (2, 3)] + [{'seed': 1}]"
+    )
+    some = arguments(f"{small}:smoke", workdir, "some", "--alone", *flags)
+    assert sweep.main(some) == 0
+    for run in runs.all_runs(workdir):
+        config, _ = run.config()
+        own = [f"--config.{name}={config[name]}" for name in ("latent_size", "seed")]
+        assert train.main([f"--config={shipped}", *flags, *own, f"--workdir={single}"]) == 0
+        assert_same_bits(run, runs.Run(single / run.id))
+        way, by_itself = (each.result()["trained"] for each in (run, runs.Run(single / run.id)))
+        assert way == by_itself | {"population": way["population"], "position": 0, "executor": "local"}
+        assert way["sizes"] == {"latent_size": config.latent_size, "bottleneck_width": 4}
+
+
+def test_runs_that_were_done_together_are_named_and_left(config, workdir, capsys):
+    assert sweep.main(arguments(config, workdir, "seed")) == 0
+    capsys.readouterr()
+    assert sweep.main(arguments(config, workdir, "more_seeds", "--alone")) == 0
+    assert capsys.readouterr().err.startswith("2 of these runs were done before, and not known to be alone")
+    assert sweep.main(arguments(config, workdir, "latent_size", "--alone")) == 0
+    assert sweep.main(arguments(config, workdir, "latent_size", "--alone")) == 0
+    assert "not known to be alone" not in capsys.readouterr().err
 
 
 def test_dry_run_lists_every_run_and_its_cost_and_writes_nothing(workdir, capsys, monkeypatch):

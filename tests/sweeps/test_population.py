@@ -3,7 +3,7 @@ import json
 import pytest
 
 from configs import ae, vae
-from vae_jax import compilation, runs
+from vae_jax import compilation, launch, runs
 from vae_jax.config import override
 from vae_jax.errors import UsageError
 from vae_jax.sweeps import population
@@ -104,6 +104,26 @@ def test_unfinished_ones_are_found(tmp_path):
     for each in (SOME, other):
         each.write(tmp_path)
     assert {found.id for found in population.unfinished(tmp_path)} == {SOME.id, other.id}
+
+
+@pytest.mark.parametrize("when", ["training", "evaluation"])
+def test_result_says_how_a_run_trained_whenever_a_kill_came(tmp_path, monkeypatch, when):
+    short = Population(
+        tuple(override(c, {"num_epochs": 1, "evaluation.iwae_samples": 1}) for c in CONFIGS), (2, 4), 2
+    )
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(launch, "finish", killed if when == "evaluation" else launch.finish)
+        show = killed if when == "training" else launch.quiet
+        list(population.launch(short, tmp_path, None, show))
+    list(population.launch(short, tmp_path, executor="processes"))
+    for position, run in enumerate(short.runs(tmp_path).values()):
+        sizes = {"latent_size": 2, "bottleneck_width": 4}
+        way = {"population": short.id, "width": 2, "position": position, "sizes": sizes}
+        assert run.result()["trained"] == way | {"executor": "processes"}
 
 
 def test_launch_trains_all_its_runs_and_holds_it_meanwhile(tmp_path):

@@ -187,12 +187,38 @@ def test_short_sweep_is_not_measured(tmp_path, monkeypatch):
 def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(scheduling.speed, "speeds", None)
     planned = plan(tmp_path, LONG, sweep_latent_size, sweep_seed)
-    found = scheduling.schedule(planned, tmp_path, alone=True)
+    found = scheduling.schedule(planned, tmp_path, slots=1, alone=True)
     assert found.slots == 1
     assert [(each.width, len(each.configs)) for each in found.populations] == [(1, 5)] * 5
-    assert [each.sizes[0] for each in found.populations] == [
+    assert sorted(each.sizes[0] for each in found.populations) == [
         part["latent_size"] for part in sweep_latent_size()
     ]
+
+
+def test_alone_in_several_threads_shares_the_runs_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduling, "threads", lambda: 2)
+    planned = plan(tmp_path, override(vae.get_config(), {"num_epochs": 200}), lambda: ({"seed": seed} for seed in range(9)))
+    found = scheduling.schedule(planned, tmp_path, alone=True)
+    assert found.slots == 2
+    assert [(each.width, len(each.configs)) for each in found.populations] == [(1, 5), (1, 4)]
+
+
+def test_alone_keeps_only_populations_of_runs_alone(tmp_path):
+    config = vae.get_config("smoke")
+    planned = plan(tmp_path, config, sweep_seed)
+    configs = tuple(entry.config for entry in planned)
+    wide, filled, alone = (
+        population.Population(some, sizes, width)
+        for some, sizes, width in [
+            (configs[:2], (8, 256), 2), (configs[2:3], (9, 256), 1), (configs[3:], (8, 256), 1)
+        ]
+    )
+    for each in (wide, filled, alone):
+        each.write(tmp_path)
+    found = scheduling.schedule(planned, tmp_path, alone=True)
+    assert found.populations[0].id == alone.id
+    assert not {wide.id, filled.id} & {each.id for each in found.populations}
+    assert ids(found) == sorted(entry.run.id for entry in planned)
 
 
 def test_populations_that_were_left_stay_and_only_the_rest_is_planned(tmp_path):
