@@ -7,7 +7,7 @@ import pytest
 
 from configs import vae
 from tests.experiments.commands import assert_same_bits
-from vae_jax import budgets, build, launch, pool
+from vae_jax import budgets, build, identity, launch, pool
 from vae_jax.attempt import Attempt
 from vae_jax.config import override, resolved_json, run_id, run_ids
 from vae_jax.finish import share
@@ -171,3 +171,14 @@ def test_ids_of_other_budgets_are_those_of_their_configs(tmp_path):
     for config in configs:
         assert list(run_ids(resolved_json(config, "print"), "stop_epoch", (0, 1, 6))) == ids
     assert run_of(configs[0], tmp_path).id != run_of(configs[1], tmp_path).id
+
+
+def test_states_are_found_among_more_budgets_than_can_be_tried(tmp_path):
+    config = override(CONFIG, {"num_epochs": 2_000_000_000})
+    for budget in (3, 1_500_000_000, 70):
+        run = run_of(override(config, {"stop_epoch": budget}), tmp_path)
+        run.create(identity.resolved_json(override(config, {"stop_epoch": budget})))
+        run.checkpoints.mkdir()
+        (run.checkpoints / budgets.STATE).touch()
+    found = budgets.shorter(run_of(config, tmp_path), config, identity.resolved_json(config))
+    assert [run.fields()["stop_epoch"] for run in found] == [1_500_000_000, 70, 3]

@@ -67,8 +67,13 @@ def check_fields(fields: Mapping[str, Any]) -> None:
     """A config file of the user's own can lack a field, misspell one, or give it another type."""
     kinds = dict.fromkeys(NAMES, (str,)) | dict.fromkeys(WHOLE, (int,))
     kinds |= dict.fromkeys(NUMBERS, (float,)) | dict.fromkeys(SIZES, (tuple,))
-    for name in fields:
+    for name, value in fields.items():
         lookup("config key", name, kinds)
+        for number in value if isinstance(value, tuple | list) else (value,):
+            bits = number.bit_length() if isinstance(number, int) else 0
+            _require(
+                bits < 1000, f"{name} must be below 2**31, not a number of {bits} bits"
+            )  # too long to write
     for name, types in kinds.items():
         _require(name in fields, f"the config has no field '{name}'")
         _require(
@@ -82,10 +87,8 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         _require(whole, f"config key '{name}' needs a tuple of int, not {fields[name]!r}")
     for name in (*WHOLE, *SIZES):
         numbers = fields[name] if name in SIZES else (fields[name],)
-        for number in numbers:  # all are counted in int32; Python itself writes no number of any length
-            bits = number.bit_length()
-            told = number if bits < 100 else f"a number of {bits} bits"
-            _require(bits < 32, f"{name} must be below 2**31, not {told}")
+        for number in numbers:  # all are counted in int32
+            _require(abs(number) < 2**31, f"{name} must be below 2**31, not {number}")
 
 
 def _require(holds: bool, message: str) -> None:

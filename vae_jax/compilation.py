@@ -68,6 +68,7 @@ def _platforms() -> list[str]:
         return list(dict.fromkeys([jax.devices()[0].platform, "cpu"]))
     finally:
         jax.config.update("jax_platforms", named)
+        clear_backends()  # the next to ask must not be given what was only looked at here
 
 
 class Shapes:

@@ -53,8 +53,10 @@ def override(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
 def parse(name: str, text: str, config: ConfigDict) -> Any:
     """Reads a value from the command line; text stays text where the field holds text."""
     like = flatten(config).get(name, "")
-    if isinstance(like, str) or len(text) > LONGEST:
+    if isinstance(like, str):
         return text
+    if len(text) > LONGEST:
+        return f"{text[:40]}..."
     try:
         return ast.literal_eval(text.capitalize() if isinstance(like, bool) else text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

@@ -197,7 +197,11 @@ def test_alone_is_one_run_at_a_time(tmp_path, monkeypatch):
 
 def test_alone_in_several_threads_shares_the_runs_out(tmp_path, monkeypatch):
     monkeypatch.setattr(scheduling, "threads", lambda: 2)
-    planned = plan(tmp_path, override(vae.get_config(), {"num_epochs": 200}), lambda: ({"seed": seed} for seed in range(9)))
+    planned = plan(
+        tmp_path,
+        override(vae.get_config(), {"num_epochs": 200}),
+        lambda: ({"seed": seed} for seed in range(9)),
+    )
     found = scheduling.schedule(planned, tmp_path, alone=True)
     assert found.slots == 2
     assert [(each.width, len(each.configs)) for each in found.populations] == [(1, 5), (1, 4)]
@@ -210,7 +214,9 @@ def test_alone_keeps_only_populations_of_runs_alone(tmp_path):
     wide, filled, alone = (
         population.Population(some, sizes, width)
         for some, sizes, width in [
-            (configs[:2], (8, 256), 2), (configs[2:3], (9, 256), 1), (configs[3:], (8, 256), 1)
+            (configs[:2], (8, 256), 2),
+            (configs[2:3], (9, 256), 1),
+            (configs[3:], (8, 256), 1),
         ]
     )
     for each in (wide, filled, alone):

@@ -55,7 +55,7 @@ def _number(name: str, argument: str) -> int | None:
     if not argument:
         return None
     if not (argument.isascii() and argument.isdigit() and 0 < int(argument[:10]) <= MOST):
-        raise UsageError(f"executor '{name}' takes a number from 1 to {MOST:,}, not '{argument}'")
+        raise UsageError(f"executor '{name}' takes a number from 1 to {MOST:,}, not '{argument[:40]}'")
     return int(argument)
 
 
