@@ -115,10 +115,11 @@ def test_result_says_how_a_run_trained_whenever_a_kill_came(tmp_path, monkeypatc
     def killed(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(launch, "finish", killed if when == "evaluation" else launch.finish)
         show = killed if when == "training" else launch.quiet
-        list(population.launch(short, tmp_path, None, show))
+        with pytest.raises(KeyboardInterrupt):
+            list(population.launch(short, tmp_path, None, show))
     list(population.launch(short, tmp_path, executor="processes"))
     for position, run in enumerate(short.runs(tmp_path).values()):
         sizes = {"latent_size": 2, "bottleneck_width": 4}
