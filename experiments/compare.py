@@ -220,7 +220,7 @@ def _write(
     path = output / "comparison.csv"
     write_whole(path, csv_text(lines))
     drawn = {tuple(map(_drawn, key)): estimates for key, estimates in table.items()}
-    figure = comparison(drawn, by, metrics)
+    figure = comparison(drawn, [str(_drawn(name)) for name in by], metrics)
     paths = figures.save(figure, output / "comparison", [row.run.id for row in rows])
     return ", ".join(str(path) for path in [path, *paths])
 

@@ -12,7 +12,7 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     """Returns rows as CSV."""
     text = io.StringIO()
     csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue()
+    return text.getvalue().encode(errors="backslashreplace").decode()  # half a letter, from a name or JSON
 
 
 def _cell(value: Any) -> Any:

@@ -205,12 +205,12 @@ def test_very_many_trials_are_not_all_looked_at_before_the_first(tmp_path, capsy
     argv = [*SEARCH, "--trials=1000000000", "--dry_run", f"--workdir={tmp_path / 'runs'}"]
     assert search.main(argv) == 0
     assert "1000000000 trials" in capsys.readouterr().out
-    assert len(built) == search.CHECKED
+    assert len(built) <= search.CHECKED + 32  # and the first batch, which is planned
     assert list(tmp_path.iterdir()) == []
 
 
 def test_names_of_other_peoples_runs_cannot_speak_to_the_terminal(tmp_path, capsys):
-    evil = ["[bold]x[/nothing]", "$\\frac$", "=HYPERLINK(1)", "a\nerror: b", "\x1b[2J\u202e"]
+    evil = ["[bold]x[/nothing]", "$\\frac$", "=HYPERLINK(1)", "a\nerror: b", "\x1b[2J\u202e", "\ud800"]
     for name in evil:
         config = vae.get_config()
         config.encoder.activation = name

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from vae_jax.page.collect import collect
 from vae_jax.paths import write_whole
+from vae_jax.streams import printable
 
 NAME = "report.html"
 SCRIPTS = ("elements", "decoder", "charts", "claims", "runs", "curves", "pictures", "explorer", "main")
@@ -47,7 +48,7 @@ def render(value: Mapping[str, Any]) -> str:
     from plotly.offline import get_plotlyjs  # 0.3 s: only where it is needed
 
     return string.Template(_asset("page.html")).substitute(
-        title=html.escape(value["name"]),
+        title=html.escape(printable(value["name"])),
         style=_asset("page.css"),
         data=_json(value),
         plotly=get_plotlyjs(),
