@@ -26,7 +26,9 @@ from vae_jax.paths import cache_dir, make_dir
 # in 4 instead of 22; both are as fast: cuBLAS does the products.
 NO_TRITON = "--xla_gpu_enable_triton_gemm=false"
 CUDA_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
-KEPT = 3  # shapes whose programs are kept, beside those that train and as many that did
+# Shapes whose programs are kept, beside those that train and as many that did. To forget and to load
+# again what all shapes share costs 1.6 s of a core; to compile the programs of a shape, 15.
+KEPT = 5
 
 
 def set_up() -> None:
