@@ -173,12 +173,17 @@ def _count(outcomes: Sequence[Outcome], workdir: pathlib.Path, found: Sequence[s
 
 def _tell_together(planned: Sequence[Planned]) -> None:
     """Says how many runs were done before by a population: they are not trained anew."""
-    ways = [e.run.final_result().get("trained") for e in planned if e.over]
-    own = [dict(zip(sweeps.SIZES, sweeps.sizes_of(e.config), strict=True)) for e in planned if e.over]
-    alone = [bool(w) and w["width"] == 1 and w["sizes"] == sizes for w, sizes in zip(ways, own, strict=True)]
-    if not all(alone):
-        told = f"{alone.count(False)} of these runs were done before, and not known to be alone"
+    others = sum(entry.over and not _was_alone(entry) for entry in planned)
+    if others:
+        told = f"{others} of these runs were done before, and not known to be alone"
         print(f"{told}: in another --workdir they would be", file=sys.stderr)
+
+
+def _was_alone(entry: Planned) -> bool:
+    """Whether a finished run's result says so; those of earlier versions say nothing."""
+    way = entry.run.final_result().get("trained", {})
+    own = dict(zip(sweeps.SIZES, sweeps.sizes_of(entry.config), strict=True))
+    return way.get("width") == 1 and way.get("sizes") == own
 
 
 def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathlib.Path) -> None:

@@ -115,9 +115,9 @@ def test_result_says_how_a_run_trained_whenever_a_kill_came(tmp_path, monkeypatc
     def killed(*_):
         raise KeyboardInterrupt
 
+    show = killed if when == "training" else launch.quiet
     with monkeypatch.context() as patch:
         patch.setattr(launch, "finish", killed if when == "evaluation" else launch.finish)
-        show = killed if when == "training" else launch.quiet
         with pytest.raises(KeyboardInterrupt):
             list(population.launch(short, tmp_path, None, show))
     list(population.launch(short, tmp_path, executor="processes"))
