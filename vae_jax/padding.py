@@ -1,6 +1,6 @@
 """Models of several sizes in one program: the smaller are filled up with zeros to the largest.
 
-It is exact for the parts of this package, not for any: before runs share a program, `sweeps.filling` tries.
+It is exact for the parts of this package, not for any: `sweeps.filling` tries it before runs share one.
 The parameters of a smaller model are the leading corner of the larger one's; the rest is 0 and, with its
 gradient masked, stays 0. A unit filled in then feeds nothing on, gets no gradient, and adds
 KL(N(0, 1)‖N(0, 1)) = 0; no random number changes, because parameters are drawn at the model's own size and
