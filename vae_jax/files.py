@@ -23,6 +23,7 @@ from vae_jax.errors import DamagedError
 MOST_BYTES = 1 << 30  # of a text or a picture
 MOST_ARCHIVE_BYTES = 16 << 30  # of a file whose digest alone is asked for
 DEPTH = 20  # of objects and lists in one another: more than any file of ours has
+CONTAINERS = (dict, list)
 SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY  # a named pipe would wait for a writer
 WHY = {
     errno.ELOOP: "a link",
@@ -181,8 +182,8 @@ def parse_object(text: bytes | str, finite: bool = True) -> dict[str, Any]:
 def _check_depth(content: Any, left: int) -> None:
     if not left:
         raise ValueError("nested too deeply")
-    for value in content.values() if isinstance(content, dict) else content:
-        if isinstance(value, dict | list):
+    for value in content.values() if type(content) is dict else content:
+        if type(value) in CONTAINERS:  # of thousands of values: no isinstance
             _check_depth(value, left - 1)
 
 
