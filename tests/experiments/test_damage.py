@@ -15,6 +15,7 @@ from tests.experiments.commands import LINEAR, python, snapshot
 from vae_jax import formats, runs
 from vae_jax.config import hash_text
 from vae_jax.errors import DamagedError, UsageError
+from vae_jax.figures import style
 from vae_jax.sweeps import population
 
 CONFIG = """
@@ -254,6 +255,15 @@ def test_files_of_an_unfinished_run_are_not_deleted_through_a_link(finished, wor
     run.checkpoints.unlink()
     assert train.main(argv) == 0
     assert snapshot(target) == before
+
+
+def test_nothing_is_said_of_what_is_sound(workdir, drawing, capsys):
+    for command in (status, compare, report):
+        assert command.main([str(workdir)]) == 0
+    out, err = capsys.readouterr()
+    assert (err, "damaged" in out, "left out" in out) == ("", False, False)
+    ids = [run.id for run in runs.all_runs(workdir)]
+    assert style.run_ids(workdir / "comparison" / "comparison.png") == ids
 
 
 PAGE = {

@@ -157,7 +157,7 @@ def run_ids(png: pathlib.Path) -> list[str]:
     try:
         opened = Image.open(io.BytesIO(content), formats=["PNG"])
         with warnings.catch_warnings(action="error"), opened as image:
-            told = str(getattr(image, "text", {}).get("Description", ""))
+            told = str(image.info.get("Description", ""))  # `image.text` would decode it: no verifying then
             image.verify()
     except Exception:  # Pillow has many
         raise DamagedError(png) from None
