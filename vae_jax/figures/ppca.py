@@ -40,17 +40,20 @@ def ppca(elbos: Reached, gaps: Reached, active: Reached, close: float, title: st
         curve(middle, gaps.places, gaps.measured, "linear VAE", index=1)
         middle.axhline(close, color=COLORS[0], linestyle=":", label=f"claimed: at most {close:g}")
         middle.set_yscale("log")
-        middle.set(xlabel="fixed σ²", ylabel="maximum − ELBO, nats per image", title="fixed σ²: what lacks")
+        middle.set(xlabel="fixed σ²", ylabel="nats per image", title="fixed σ²: maximum − ELBO")
         _known(right, active, "pPCA: eigenvalues above σ²")
         curve(right, active.places, active.measured, "linear VAE: active", index=1)
         right.set(xlabel="fixed σ²", ylabel="dimensions", title="fixed σ²: dimensions in use")
-        right.set_ylim(bottom=0)
+        highest = max([*active.known, *(each.high for each in active.measured if each.count > 1)])
+        right.set_ylim(0, 1.4 * highest)  # room for the legend, as below
+        middle.set_ylim(close / 30, 100 * max(gaps.known))
         doubling_axis(middle, gaps.places)
         doubling_axis(right, active.places)
         seeds = elbos.measured[0].count
         figure.suptitle(f"{title}, train; mean and 95% interval over {seeds} seeds", fontsize=8)
-        for axes in (left, middle, right):
-            axes.legend()
+        left.legend(loc="lower right")
+        middle.legend(loc="upper right")
+        right.legend(loc="upper right")
     return figure
 
 
