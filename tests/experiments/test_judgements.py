@@ -172,7 +172,7 @@ def test_learning_curves_draw_what_all_seeds_have(tmp_path):
 
 
 def activity_claims(*activities):
-    """Of several seeds, by a word each; the KL is that of a Gaussian code of these variances over images."""
+    """Verdicts by a word each; KL is that of a Gaussian code whose variances over images these are."""
     names = ("apart", "tell", "threshold", "order", "inactive", "too many", "unused")
     activity_SxZ = np.array(activities)
     found = activity._claims(activity_SxZ, -0.5 * np.log1p(-activity_SxZ))
@@ -253,11 +253,13 @@ def test_ppca_that_is_off_at_one_variance_alone_is_not(tmp_path, monkeypatch, va
     def here(number):
         return lambda at: number if at == variance else 0
 
-    assert verdicts(judged_ppca(tmp_path, monkeypatch, here(0.2)).claims)[1] == "not reproduced"
-    assert verdicts(judged_ppca(tmp_path, monkeypatch, here(-0.2)).claims)[2] == "not reproduced"
-    for wrong in (-1, 1):
-        found = judged_ppca(tmp_path, monkeypatch, active=lambda at: VARIANCES[at] + here(wrong)(at))  # noqa: B023
-        assert verdicts(found.claims)[3] == "not reproduced"
+    def judged(**given):
+        return verdicts(judged_ppca(tmp_path, monkeypatch, **given).claims)
+
+    assert judged(lacking=here(0.2))[1] == "not reproduced"
+    assert judged(lacking=here(-0.2))[2] == "not reproduced"
+    assert judged(active=lambda at: VARIANCES[at] - here(1)(at))[3] == "not reproduced"
+    assert judged(active=lambda at: VARIANCES[at] + here(1)(at))[3] == "not reproduced"
 
 
 def verdicts(claims):

@@ -40,9 +40,8 @@ def test_learning_curves_have_a_panel_for_each_size_on_one_scale():
         assert points(axes)["valid"] == list(zip(SEEN, [-41, -31, -25], strict=True))
         assert axes.get_xscale() == "log"
     assert figure.axes[0].get_ylabel() == "ELBO, nats per image"
-    assert figure.get_supxlabel().startswith(
-        "training images of digits seen (mean and 95% interval over 5 seeds"
-    )
+    told = "training images of digits seen (mean and 95% interval over 5 seeds"
+    assert figure.get_supxlabel().startswith(told)
     assert legend(figure.axes[0]) == ["train", "valid"]
 
 
