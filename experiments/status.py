@@ -24,6 +24,7 @@ from vae_jax.config import differing
 from vae_jax.errors import UsageError
 from vae_jax.results import Row
 from vae_jax.runs import Run
+from vae_jax.streams import printable
 from vae_jax.sweeps import population
 
 WATCH_SECONDS = 2.0
@@ -158,7 +159,7 @@ def _without_data(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _label(state: State, names: Sequence[str]) -> str:
-    return " ".join(f"{name}={state.fields.get(name)}" for name in names)
+    return printable(" ".join(f"{name}={state.fields.get(name)}" for name in names))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import pathlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from experiments import cli
 from experiments.watch import View
@@ -23,6 +24,7 @@ from vae_jax.config import differing
 from vae_jax.errors import DamagedError, UsageError, lookup
 from vae_jax.launch import load_dataset
 from vae_jax.paths import append
+from vae_jax.streams import printable
 from vae_jax.sweeps import Outcome, Planned
 
 AUTO = "auto"  # the executor that costs least on this machine
@@ -206,7 +208,12 @@ def _compare_with_plan(schedule: sweeps.Schedule, seconds: float, workdir: pathl
 def labels(planned: Sequence[Planned]) -> dict[str, str]:
     """Returns a name for each run id: the fields in which the runs differ."""
     names = [*differing([entry.fields for entry in planned]), "seed"]
-    return {entry.run.id: " ".join(f"{name}={entry.fields[name]}" for name in names) for entry in planned}
+    return {entry.run.id: named(entry.fields, names) for entry in planned}
+
+
+def named(fields: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Returns 'name=value name=value' on one line, whatever is in a value."""
+    return printable(" ".join(f"{name}={fields.get(name)}" for name in names))
 
 
 def _report(outcome: Outcome, label: str) -> None:
