@@ -23,12 +23,10 @@ def test_png_loses_nothing_and_cannot_shrink_noise(channels):
 
 @pytest.mark.parametrize("channels", [2, 5])
 def test_channels_that_no_format_knows_are_grey_images_of_their_own(channels):
-    images = np.random.default_rng(1).integers(0, 256, (30, 8, 8, channels)).astype(np.uint8)
-    images[..., 1:] = 0  # next to nothing but the first channel
+    images = np.random.default_rng(1).integers(0, 256, (1000, 8, 8, channels)).astype(np.uint8)
     bits, error = compress(images, "PNG", optimize=True)
-    alone, _ = compress(images[..., :1], "PNG", optimize=True)
     assert error == 0.0
-    assert bits == pytest.approx(alone, rel=0.1)
+    assert bits == pytest.approx(8 * 8 * 8 * channels, rel=0.1)  # noise: no channel shrinks, none is lost
 
 
 def test_png_of_empty_images_takes_next_to_nothing():

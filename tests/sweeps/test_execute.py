@@ -349,8 +349,8 @@ def test_population_that_was_put_off_comes_after_the_others_and_when_one_of_its_
     ("spec", "message"),
     [
         ("cluster", "unknown executor 'cluster': choose from local, processes, ray, submitit"),
-        ("local:0", "executor 'local' takes a number, not '0'"),
-        ("processes:two", "executor 'processes' takes a number, not 'two'"),
+        ("local:0", "executor 'local' takes a number from 1 to 10,000, not '0'"),
+        ("processes:two", "executor 'processes' takes a number from 1 to 10,000, not 'two'"),
     ],
 )
 def test_bad_executor_is_one_line(tmp_path, spec, message):
