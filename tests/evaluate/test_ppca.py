@@ -1,12 +1,18 @@
+import jax
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
+from configs import vae
+from vae_jax import build
+from vae_jax.config import override
+from vae_jax.evaluate.bounds import per_image
 from vae_jax.evaluate.ppca import (
     active_dimensions,
     eigenvalues,
+    elbo,
     max_log_likelihood,
     max_log_likelihood_at,
 )
@@ -81,3 +87,21 @@ def test_maxima_with_a_fixed_and_with_a_learned_variance_agree_where_that_is_fix
     assert known[9] > variance
     assert max_log_likelihood_at(known, 10, variance) == pytest.approx(learned, rel=1e-12)
     assert max_log_likelihood_at(known, 10, 1.1 * variance) < learned
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_learned"])
+def test_exact_elbo_is_what_samples_come_to(likelihood):
+    linear = {"encoder.net": "linear", "decoder.net": "linear", "bottleneck_width": 0, "latent_size": 3}
+    linear |= {"decoder.output_activation": "identity", "likelihood": likelihood, "sigma": 0.7}
+    model = build.task(override(vae.get_config("grey"), linear)).model
+    images = np.random.default_rng(0).uniform(size=(40, 8, 8, 1)).astype(np.float32)
+    found = model.init(jax.random.key(1), images, jax.random.key(2))
+    variables = {"params": found["params"], "hyper": {"likelihood": {"sigma": 0.7}}}
+    terms = per_image(model, variables, images, jax.random.key(3), 4000)
+    sampled = np.asarray(terms["log_px"] - terms["kl"])
+    apart = [
+        per_image(model, variables, images, jax.random.key(4 + i), 250)["log_px"].mean() for i in range(8)
+    ]
+    error = float(np.std(apart, ddof=1)) / 4  # 16 times as many draws
+    assert elbo(model, variables, images) == pytest.approx(sampled.mean(), abs=4 * error)
+    assert error < 0.2  # the variance of z adds some tens of nats
