@@ -12,7 +12,7 @@ import pytest
 
 from tests.experiments.commands import REPOSITORY
 
-FILES = ("test_pool.py", "test_fit.py", "test_train.py", "test_launch.py", "test_budgets.py")
+FILES = ("test_pool.py", "test_fit.py")  # the core of it, in two minutes
 ON_X86 = platform.machine() in ("x86_64", "AMD64")
 
 
