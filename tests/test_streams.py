@@ -1,9 +1,13 @@
 import io
+import os
+import subprocess
 import sys
+import threading
 
 import pytest
 from rich.text import Text
 
+from tests.conftest import REPOSITORY
 from vae_jax import streams
 from vae_jax.streams import printable
 
@@ -65,3 +69,17 @@ def test_what_stands_in_the_place_of_standard_output_stays(monkeypatch):
     monkeypatch.setattr(sys, "stdout", captured)
     streams.set_up()
     assert sys.stdout is captured
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_line_on_standard_error_is_out_at_once(unbuffered):
+    code = "import sys; from vae_jax import streams; streams.set_up(); print('now', file=sys.stderr); input()"
+    pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env=environment, **pipes) as process:
+        watchdog = threading.Timer(30, process.kill)
+        watchdog.start()
+        assert process.stderr.readline() == b"now\n"  # nothing, where it came at the end alone
+        assert process.poll() is None
+        watchdog.cancel()
+        process.communicate(b"\n")

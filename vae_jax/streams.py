@@ -58,8 +58,13 @@ class Stream(io.TextIOWrapper):
     """Text on its way out."""
 
     def write(self, text: str) -> int:
-        super().write(printable(text, "\n\t"))
+        self._put(printable(text, "\n\t"))
         return len(text)
+
+    def _put(self, text: str) -> None:
+        super().write(text)
+        if self.write_through:  # as with PYTHONUNBUFFERED, where Python has no buffer below
+            self.flush()
 
 
 class _ForRich:
@@ -70,7 +75,7 @@ class _ForRich:
 
     def write(self, text: str) -> int:
         parts = (p if OF_RICH.fullmatch(p) else printable(p, "\n\t\r") for p in OF_RICH.split(text))
-        io.TextIOWrapper.write(self._stream, "".join(parts))
+        self._stream._put("".join(parts))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
