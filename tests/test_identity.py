@@ -12,6 +12,12 @@ from vae_jax.errors import UsageError
 CONFIG = vae.get_config("smoke")
 
 
+@pytest.fixture(autouse=True)
+def users_cache(tmp_path, monkeypatch):
+    """No other test has run a file with the same parts."""
+    monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
+
+
 def config_of(path):
     return own.load(path).get_config()
 
@@ -114,6 +120,26 @@ def test_changed_file_is_not_imported(tmp_path):
     path.unlink()
     with own_file.nothing_registered(), pytest.raises(UsageError, match=f"'{path}'.* is gone"):
         launch.load(run)
+
+
+def test_file_that_is_put_back_is_found_and_others_with_the_same_part_do_no_harm(tmp_path):
+    path = own_file.write(tmp_path / "own")
+    with own_file.nothing_registered():
+        run, _ = launch.launch(config_of(path), tmp_path)
+    other = own_file.write(
+        tmp_path / "other", {"default_rng(0)": "default_rng(1)"}
+    )  # the same net, other data
+    with own_file.nothing_registered():
+        of_other, _ = launch.launch(config_of(other), tmp_path)
+    own_file.write(tmp_path / "own", {"return Settings()": "return -Settings()"})
+    with own_file.nothing_registered():
+        edited, _ = launch.launch(config_of(path), tmp_path)
+    own_file.write(tmp_path / "own")
+    with own_file.nothing_registered():
+        for found in (run, of_other, run):
+            launch.load(found)
+        with pytest.raises(UsageError, match=r"another encoder\.net mine"):
+            launch.load(edited)
 
 
 def test_work_directory_brings_no_code(tmp_path, monkeypatch):

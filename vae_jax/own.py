@@ -5,7 +5,7 @@ made with them holds the digests of their code (`identity`), never the code. Whi
 remembered in the user's own cache folder, and there alone: a work directory from somebody else can
 name no file to be imported.
 
-<cache>/own/<digest>.json    {"name": what has the digest, "files": {path: sha256 when it was imported}}
+<cache>/own/<digest>.json    {"name": what has the digest, "files": {path: [sha256 when it was imported]}}
 """
 
 import hashlib
@@ -81,36 +81,45 @@ def remember(names: Mapping[str, str]) -> None:
     Args:
       names: what has a digest, by digest.
     """
-    files = {str(path): loaded.sha256 for path, loaded in LOADED.items()}
     with caching.optional():
-        for digest, name in names.items() if files else ():
-            path = make_dir(cache_dir() / "own") / f"{digest}.json"
-            text = json.dumps({"name": name, "files": files}, sort_keys=True)
-            if not path.exists() or path.read_text() != text:
-                write_whole(path, text)
+        for digest, name in names.items() if LOADED else ():
+            path, files = make_dir(cache_dir() / "own") / f"{digest}.json", _remembered(digest)
+            now = {str(path): loaded.sha256 for path, loaded in LOADED.items()}
+            if any(sha256 not in files.get(file, []) for file, sha256 in now.items()):
+                files |= {file: sorted({*files.get(file, []), sha256}) for file, sha256 in now.items()}
+                write_whole(path, json.dumps({"name": name, "files": files}, sort_keys=True))
 
 
 def find(digests: Iterable[str]) -> None:
-    """Imports the files that were remembered for these digests; unchanged ones only.
+    """Imports a file that is remembered for all of these digests that are known, as it then was.
 
     Raises:
-      UsageError: a file is gone, or is not as it was when it was last imported by its name.
+      UsageError: all such files are gone, or are not as they were.
     """
-    for digest in digests:
-        for name, sha256 in _remembered(digest).items():
-            path = pathlib.Path(name)
-            if not path.is_file():
-                raise UsageError(f"'{path}', which the run was made with, is gone")
-            if path not in LOADED and _sha256(path) != sha256:
-                raise UsageError(f"'{path}' has changed since the run was made: give --import={path}")
+    known = [files for digest in digests if (files := _remembered(digest))]
+    names = set.intersection(*(set(files) for files in known)) if known else set()
+    for name in sorted(names):
+        path = pathlib.Path(name)
+        if path.is_file() and all(_sha256(path) in files[name] for files in known):
+            LOADED.pop(path, None)  # another file may have put its own parts under the same names since
             load(path)
+            return
+    if names and not any(pathlib.Path(name) in LOADED for name in names):
+        raise UsageError(_lost(pathlib.Path(min(names))))
 
 
-def _remembered(digest: str) -> dict[str, str]:
+def _lost(path: pathlib.Path) -> str:
+    if not path.is_file():
+        return f"'{path}', which the run was made with, is gone"
+    way_out = f"--import={path} in a command, vae_jax.own.load(path) in Python"
+    return f"'{path}' has changed since the run was made; if its parts are still the same: {way_out}"
+
+
+def _remembered(digest: str) -> dict[str, list[str]]:
     path = cache_dir() / "own" / f"{digest}.json"
     try:
-        return dict(json.loads(path.read_text())["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return {str(name): list(sha256s) for name, sha256s in json.loads(path.read_text())["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

@@ -35,8 +35,8 @@ BAD = {
     "floats with NaN": (
         (NAN, LABELS),
         {},
-        "images are float32 with NaN or infinity in them, not uint8 from 0 to max_value=16: of images in "
-        "[0, 1], use np.rint(16 * images).astype(np.uint8)",
+        "images are float32 with NaN or infinity in them, not uint8 from 0 to max_value=16: take these "
+        "images out, or mend them, before they are rounded",
     ),
     "other whole numbers": (
         (IMAGES.astype(int), LABELS),

@@ -1,7 +1,7 @@
 """Data sets by name: uint8 images, integer labels, fixed splits, verified checksums."""
 
 from vae_jax.data.binarize import BINARIZATIONS, Preprocess, draw_once
-from vae_jax.data.sources import SOURCES, Dataset, Source, Split, load, source
+from vae_jax.data.sources import SOURCES, Dataset, Source, Split, fingerprint, load, source
 
 __all__ = [
     "BINARIZATIONS",
@@ -11,6 +11,7 @@ __all__ = [
     "Source",
     "Split",
     "draw_once",
+    "fingerprint",
     "load",
     "source",
 ]

@@ -100,9 +100,12 @@ def _check_type(images: np.ndarray, max_value: int) -> None:
     if images.dtype == np.uint8:
         return
     floating = np.issubdtype(images.dtype, np.floating)
-    broken = " with NaN or infinity in them" if floating and not np.isfinite(images).all() else ""
+    is_broken = floating and not np.isfinite(images).all()
+    broken = " with NaN or infinity in them" if is_broken else ""
     way_out = "use images.astype(np.uint8)"
-    if floating:
+    if is_broken:
+        way_out = "take these images out, or mend them, before they are rounded"
+    elif floating:
         way_out = f"of images in [0, 1], use np.rint({max_value} * images).astype(np.uint8)"
     raise UsageError(
         f"images are {images.dtype}{broken}, not uint8 from 0 to max_value={max_value}: {way_out}"

@@ -190,7 +190,10 @@ def _prepare(name: str, known: Source, path: pathlib.Path, manual_dir: pathlib.P
         raise UsageError(f"data set '{name}' could not be prepared: {told}") from error
     whole = _checked(name, known, given)
     if (found := fingerprint(*whole)) != known.sha256:
-        raise UsageError(f"data set '{name}' is not the one expected: its sha256 is {found}")
+        raise UsageError(
+            f"data set '{name}' is not the one expected: its sha256 is {found}; "
+            "if it is the right one, write that into its Source"
+        )
     content = io.BytesIO()
     np.savez(content, **{field: array for field, array in whole._asdict().items() if array is not None})
     with caching.optional():
