@@ -10,7 +10,7 @@ import argparse
 import itertools
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ml_collections import ConfigDict
 
@@ -90,9 +90,10 @@ def main(
 
 def _needed(studies: Mapping[str, Study], arguments: argparse.Namespace) -> dict[str, list[ConfigDict]]:
     """Returns the configs of each study asked for; where all are, of those that suit the data set."""
-    needed = {}
-    for name in arguments.studies or studies:
-        configs, check = _configs(studies[name], arguments), getattr(studies[name], "check", None)
+    needed, asked = {}, arguments.studies or list(studies)
+    for name in asked:
+        configs = _configs(studies[name], arguments, alone=len(asked) == 1)
+        check = getattr(studies[name], "check", None)
         try:
             if check:
                 check(arguments.dataset, configs)
@@ -158,12 +159,12 @@ def _folder(arguments: argparse.Namespace) -> str:
     return "-".join(parts).replace("/", "_")
 
 
-def _configs(study: Study, arguments: argparse.Namespace) -> list[ConfigDict]:
+def _configs(study: Study, arguments: argparse.Namespace, alone: bool) -> list[ConfigDict]:
     configs = study.configs(arguments.dataset)
     every = [flatten(config) for config in configs + timed_of(study, configs)]
     if not every:  # nothing is trained: what is misspelled is refused all the same
         cli.apply_overrides(common.base(arguments.dataset), arguments.overrides)
-        _check_needed(arguments)
+        _check_needed(study, arguments.overrides if alone else ())
     fixed = {"dataset", "seed", "latent_size", *differing(every)}
     for name in fixed & set(arguments.overrides):
         study_name = pathlib.Path(study.__file__).stem
@@ -172,12 +173,11 @@ def _configs(study: Study, arguments: argparse.Namespace) -> list[ConfigDict]:
     return [cli.apply_overrides(config, arguments.overrides) for config in shrunk]
 
 
-def _check_needed(arguments: argparse.Namespace) -> None:
-    """Raises UsageError for a field that is set for a study alone that trains nothing."""
-    for name in arguments.overrides if len(arguments.studies) == 1 else ():
-        raise UsageError(
-            f"--config.{name} cannot be set here: the study '{arguments.studies[0]}' trains nothing"
-        )
+def _check_needed(study: Study, names: Iterable[str]) -> None:
+    """Raises UsageError for a field that is set for a study that trains nothing."""
+    for name in names:
+        study_name = pathlib.Path(study.__file__).stem
+        raise UsageError(f"--config.{name} cannot be set here: the study '{study_name}' trains nothing")
 
 
 def _rows(configs: Sequence[ConfigDict], workdir: pathlib.Path) -> list[Row]:

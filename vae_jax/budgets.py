@@ -23,7 +23,7 @@ MANY = 100_000  # budgets to try one by one: half a second
 
 def budget(fields: ConfigDict | Mapping[str, Any]) -> int:
     """Returns after how many epochs a run stops at the latest."""
-    return fields["stop_epoch"] or fields["num_epochs"]
+    return fields.get("stop_epoch") or fields["num_epochs"]  # configs of other versions may lack it
 
 
 def shorter(run: runs.Run, fields: ConfigDict, text: str) -> Iterator[runs.Run]:

@@ -29,7 +29,7 @@ NUMBERS = (  # of a result, beside its metrics
 )
 CONFIG = {  # what lists of runs rely on
     **dict.fromkeys(("binarize", "data_fingerprint", "dataset", "likelihood", "objective"), str),
-    **dict.fromkeys(("latent_size", "num_epochs", "seed", "stop_epoch"), int),
+    **dict.fromkeys(("latent_size", "num_epochs", "seed"), int),
     "beta": float,
 }
 Metrics = dict[str, float | None]

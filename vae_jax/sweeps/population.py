@@ -73,11 +73,14 @@ class Population:
         return build.task(at_sizes(self.configs[0], self.sizes))
 
     def run_ids(self) -> set[str]:
-        return {hash_text(canonical(content))[:12] for content in json.loads(self.text)["configs"]}
+        return set(self._ordered_ids())
+
+    def _ordered_ids(self) -> list[str]:
+        return [hash_text(canonical(content))[:12] for content in json.loads(self.text)["configs"]]
 
     def runs(self, workdir: pathlib.Path) -> dict[str, Run]:
-        """Returns its runs under `workdir` by their ids, whether or not they exist."""
-        return {run_id: Run(workdir / run_id) for run_id in self.run_ids()}
+        """Returns its runs under `workdir` by their ids, in their order, whether or not they exist."""
+        return {run_id: Run(workdir / run_id) for run_id in self._ordered_ids()}
 
     def how(self, position: int, executor: str) -> dict[str, Any]:
         """Returns how the run at this place in the order trains; see `attempt.by_itself`."""
