@@ -1,56 +1,30 @@
 """The page in a real browser: one headless Chromium, one page, everything that it promises."""
 
-import contextlib
 import itertools
-import os
-import shutil
 
 import numpy as np
 import pytest
 
-from configs import ae
-from tests.data import own
+from tests.page import browser
 from tests.page.models import autoencoder
 from tests.page.workdir import HOSTILE, decoded
 from vae_jax import evaluate, launch, nets, page
-from vae_jax.config import override
 from vae_jax.data import draw_once
 from vae_jax.page.program import program
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 ROWS = "#runs tbody tr"
 PIXELS = """canvas => Array.from(
     canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i) => i % 4 == 0)
 )"""
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chromium is installed")]
+pytestmark = [pytest.mark.slow, browser.needed]
 
 
 @pytest.fixture(scope="module")
 def view(workdir, written):
     """The page of the work directory, with `errors` and `requests` that it has made so far."""
-    with opened(page.write(workdir, {"latent_map": "Where do classes live?"}).path) as view:
+    with browser.opened(page.write(workdir, {"latent_map": "Where do classes live?"}).path) as view:
         yield view
-
-
-@contextlib.contextmanager
-def opened(path):
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        view = browser.new_page(viewport={"width": 1280, "height": 900}, has_touch=True)
-        view.errors, view.requests = [], []
-        view.on("console", lambda message: message.type == "error" and view.errors.append(message.text))
-        view.on("pageerror", lambda error: view.errors.append(str(error)))
-        view.on("request", lambda request: view.requests.append(request.url))
-        view.goto(path.as_uri())
-        yield view
-        assert view.errors == []  # nor has anything of what the tests did made one
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +90,7 @@ def test_text_of_configs_and_claims_is_no_markup(view, written):
     assert view.evaluate("window.harmed") is None
     assert view.locator("main img").count() == 1
     named = view.locator("#curve-chart .legendtext", has_text=HOSTILE)
-    sync_api.expect(named).to_have_count(1)
+    browser.sync_api.expect(named).to_have_count(1)
 
 
 def test_a_click_on_a_head_sorts_and_another_turns_it_round(view, written):
@@ -255,18 +229,3 @@ def test_every_net_and_activation_agrees_with_jax(view, net):
         )
         expected = model.apply(variables, codes, method="decode").mean.reshape(3, -1)
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=activation)
-
-
-def test_without_labels_all_dots_are_of_one_colour_and_no_class_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("VAE_JAX_CACHE", str(tmp_path / "cache"))
-    own.register(monkeypatch, own.images(), classes=())
-    launch.launch(
-        override(ae.get_config("mine,smoke,linear"), {"latent_size": 2, "batch_size": 16}), tmp_path
-    )
-    with opened(page.write(tmp_path, {}).path) as view:
-        traces = view.evaluate("explorer.chart.data.map((trace) => [trace.name, trace.x.length])")
-        assert traces == [["test images", 24]]
-        assert view.locator(".legend li").count() == 0
-        caption = view.locator(".picture", has=view.locator("#nearest")).inner_text()
-        assert "Nearest test image: number 0" in caption
-        assert "class" not in caption
