@@ -14,9 +14,12 @@ from vae_jax.source_digest import digest, is_own
 counter = itertools.count()
 
 BASE = """
+import functools
 import math
 
 import numpy as np
+
+from vae_jax import objectives
 
 WIDTH = 3
 TABLE = np.arange(3)
@@ -55,6 +58,11 @@ def made(factor):
 
 
 scaled = made(2.0)
+
+
+@functools.wraps(objectives.elbo)
+def wrapping(terms, beta):
+    return objectives.elbo(terms, 7 * beta)
 """
 
 
@@ -91,6 +99,7 @@ def test_same_code_has_the_same_digest_wherever_it_stands(tmp_path, name):
         ("Part", {"math.exp": "math.sin"}),
         ("loss", {"2 * x": "3 * x"}),
         ("loss", {"beta=0.5": "beta=0.6"}),
+        ("wrapping", {"7 * beta": "8 * beta"}),
         ("scaled", {"made(2.0)": "made(3.0)"}),
         ("scaled", {"return factor * x": "return factor + x"}),
     ],

@@ -60,8 +60,11 @@ def _own(value: Any, seen: Seen) -> Iterator[str]:
         yield from _all(value, seen)
     elif isinstance(value, Mapping):
         yield from _all([*value.keys(), *value.values()], seen)
-    elif isinstance(inner := inspect.unwrap(value) if callable(value) else value, type | FunctionType):
-        yield from _definition(inner, seen)
+    elif hasattr(value, "__wrapped__"):  # by functools.wraps or jax.jit: a wrapper is code as well
+        yield from _definition(value, seen) if isinstance(value, FunctionType) else ()
+        yield from _own(value.__wrapped__, seen)
+    elif isinstance(value, type | FunctionType):
+        yield from _definition(value, seen)
     else:
         yield from _own_and_arguments(type(value), sorted(_attributes(value).items()), seen)
 
@@ -133,7 +136,8 @@ def _names(source: str) -> set[str]:
 @functools.cache
 def _source(value: type | FunctionType) -> str:
     try:
-        return textwrap.dedent(inspect.getsource(value))
+        code = value.__code__ if isinstance(value, FunctionType) else value  # not what it wraps
+        return textwrap.dedent(inspect.getsource(code))
     except (OSError, TypeError):
         name = getattr(value, "__qualname__", value)
         raise UsageError(

@@ -22,7 +22,6 @@ LEADING = ("dataset", "posterior")  # of fields that vary together, those that s
 CURVE_POINTS = 200  # of one curve, at most
 CURVE_NUMBERS = 600_000  # of all curves together: about 4 MB
 TOLD = 8  # damaged files that are named in the terminal; the page names all
-NOT_CURVES = ("step", "epoch")
 CLAIMS = ("study", "claim", "verdict", "mean", "ci95_half_width", "seeds", "bound")  # of a table of claims
 
 
